@@ -1,0 +1,28 @@
+package dev.kiln.blob;
+
+import akka.NotUsed;
+import akka.stream.javadsl.Source;
+import akka.util.ByteString;
+import dev.kiln.oci.BuildKey;
+import java.io.IOException;
+import java.io.OutputStream;
+
+/**
+ * The logs of attempts: what a builder printed, byte for byte. Kept in the content store's folder beside the content, so
+ * that every node reads them.
+ */
+public interface BuildLogs {
+    /** Begins the log of an attempt, in place of one with the same number. Blocking. Each write is visible to readers at once. */
+    OutputStream create(BuildKey key, int attempt) throws IOException;
+
+    /** Whether there is a log of this attempt. Blocking. */
+    boolean exists(BuildKey key, int attempt) throws IOException;
+
+    /**
+     * The log from {@code offset} on.
+     *
+     * @param follow whether to go on, while the attempt's log is open on this node, as it grows; the stream completes when
+     *     the log is closed, or for a log that is not open on this node at its present end
+     */
+    Source<ByteString, NotUsed> read(BuildKey key, int attempt, long offset, boolean follow);
+}

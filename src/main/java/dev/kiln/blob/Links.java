@@ -1,0 +1,31 @@
+package dev.kiln.blob;
+
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
+import java.io.IOException;
+import java.util.Optional;
+
+/**
+ * Which digests belong to which repository. A digest is served only through a repository that has a link to it. Blocking.
+ */
+public interface Links {
+    /** Publishes a link, flushed to disk before it returns, atomic, idempotent. Never replaces a manifest's link by a blob's. */
+    void publish(RepositoryName repository, Digest digest, Link link) throws IOException;
+
+    Optional<Link> find(RepositoryName repository, Digest digest) throws IOException;
+
+    /**
+     * What a link says.
+     *
+     * @param kind whether the digest may be asked for under /manifests (then also under /blobs) or only under /blobs
+     * @param mediaType what a manifest is served as; for a blob, what its manifest calls it
+     * @param size in bytes
+     * @param origin what can make it again: a build's key text, or {@code index} or {@code source}
+     */
+    record Link(Kind kind, String mediaType, long size, String origin) {}
+
+    enum Kind {
+        MANIFEST,
+        BLOB
+    }
+}

@@ -1,0 +1,25 @@
+package dev.kiln.build;
+
+/**
+ * Who caused a build, as an auditor asks: all of it is the caller's own word except the address, and bounded in length.
+ *
+ * @param client the User-Agent, or {@code operator}
+ * @param address the peer's IP address
+ * @param hint the platform hint that won and its channel, or empty
+ * @param reference the tag as it was asked for
+ */
+public record Cause(String client, String address, String hint, String reference) {
+    private static final int MAX = 256;
+
+    public Cause {
+        client = bounded(client);
+        address = bounded(address);
+        hint = bounded(hint);
+        reference = bounded(reference);
+    }
+
+    private static String bounded(String text) {
+        String printable = text.replaceAll("[^\\x20-\\x7e]", "?");
+        return printable.length() <= MAX ? printable : printable.substring(0, MAX);
+    }
+}

@@ -1,0 +1,35 @@
+package dev.kiln.config;
+
+import java.util.List;
+import java.util.Map;
+
+/** One entry of {@code kiln.builders}: how images are made. The same on all nodes. */
+public sealed interface BuilderConfig {
+    /**
+     * A command that is run in a checkout of the revision.
+     *
+     * @param command program and arguments; {@code {repository}}, {@code {revision}}, {@code {platform}} and
+     *     {@code {output}} stand for themselves
+     * @param path the PATH it sees
+     */
+    record Command(List<String> command, Map<String, String> environment, String path, User user, int maxProcesses)
+            implements BuilderConfig {
+        public Command {
+            command = List.copyOf(command);
+            environment = Map.copyOf(environment);
+        }
+    }
+
+    /**
+     * jib-core on the checkout's {@code jib.yaml}.
+     *
+     * @param allowPrivateRegistries whether base images may come from private address ranges
+     */
+    record Jib(boolean allowPrivateRegistries) implements BuilderConfig {}
+
+    enum User {
+        /** The slot's own user where the server is root, else the server's. */
+        AUTO,
+        ROOT
+    }
+}

@@ -1,0 +1,109 @@
+package dev.kiln.config;
+
+import dev.kiln.oci.RepositoryName;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Everything under {@code kiln} in the configuration, read and validated. {@code reference.conf} says what each key
+ * means, its unit and its default; these records only carry the values. Immutable.
+ *
+ * @param dataDir absolute
+ * @param workDir absolute, never inside {@code dataDir}
+ * @param secret the key that signs hops; empty: the nodes share one that is generated into the database
+ * @param dataDirMinFree bytes; below it no build starts
+ */
+public record KilnConfig(
+        Set<Role> roles,
+        Path dataDir,
+        Path workDir,
+        long dataDirMinFree,
+        Optional<String> secret,
+        Database database,
+        Store store,
+        Http http,
+        Admin admin,
+        Cache cache,
+        List<RepositoryConfig> repositories,
+        Map<String, BuilderConfig> builders,
+        Worker worker,
+        Queue queue,
+        boolean demo) {
+
+    public KilnConfig {
+        roles = Set.copyOf(roles);
+        repositories = List.copyOf(repositories);
+        builders = Map.copyOf(builders);
+    }
+
+    /** The first configured repository whose pattern matches, or empty: such a name is unknown. */
+    public Optional<RepositoryConfig> repository(RepositoryName name) {
+        return repositories.stream().filter(r -> r.name().matches(name)).findFirst();
+    }
+
+    public enum Role {
+        REGISTRY,
+        BUILDER
+    }
+
+    /** The JDBC address of the journal; H2 in PostgreSQL mode or PostgreSQL. */
+    public record Database(String url, String user, String password, int connections) {
+        public boolean embedded() {
+            return url.startsWith("jdbc:h2:");
+        }
+
+        @Override
+        public String toString() {
+            return "Database[" + url.replaceFirst("[?;].*", "") + "]";
+        }
+    }
+
+    /**
+     * The content store.
+     *
+     * @param minFree bytes; below it no build starts
+     * @param settle how long a link that should exist is waited for
+     */
+    public record Store(Path dir, long minFree, Duration settle) {}
+
+    /** @param publicUrl the address clients and people use, without a trailing slash; empty: host and port */
+    public record Http(String host, int port, Optional<String> publicUrl) {}
+
+    public record Admin(String host, int port) {}
+
+    /**
+     * The node's own caches of answers.
+     *
+     * @param maxLife how long a complete index may be served without asking its owner
+     * @param partialLife the same for an incomplete one
+     * @param maxBytes of all cached manifests together
+     */
+    public record Cache(Duration maxLife, Duration partialLife, long maxBytes) {}
+
+    /**
+     * This node's builds.
+     *
+     * @param platforms canonical platform texts, or {@code *}
+     * @param builders keys of {@link KilnConfig#builders}, or {@code *}
+     * @param uidBase slot i builds as user id {@code uidBase + i} where the server is root
+     * @param outputCheck how often an attempt's disk use is measured
+     */
+    public record Worker(int slots, List<String> platforms, List<String> builders, int uidBase, Duration outputCheck) {
+        public Worker {
+            platforms = List.copyOf(platforms);
+            builders = List.copyOf(builders);
+        }
+    }
+
+    /**
+     * The cluster's build queue.
+     *
+     * @param lease how long a worker may keep an attempt without being heard of
+     * @param ask how often a worker repeats its ask, and a subscriber its subscription
+     */
+    public record Queue(int limit, int limitPerRepository, Duration lease, Duration ask) {}
+}

@@ -1,0 +1,71 @@
+package dev.kiln.oci;
+
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * The digest of some bytes, {@code sha256:<64 hex>} or {@code sha512:<128 hex>}: the two registered algorithms of the
+ * image specification (descriptor.md, "Registered algorithms"). Always valid; lower case.
+ */
+public record Digest(@JsonValue String value) implements Comparable<Digest> {
+    private static final Pattern VALID = Pattern.compile("sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}");
+
+    /** @throws IllegalArgumentException when {@code value} is not a digest Kiln can verify */
+    @JsonCreator
+    public Digest {
+        if (!VALID.matcher(value).matches()) {
+            throw new IllegalArgumentException("not a sha256 or sha512 digest");
+        }
+    }
+
+    /** The digest that {@code text} is, or empty when it is none that Kiln can verify. */
+    public static Optional<Digest> parse(String text) {
+        return VALID.matcher(text).matches() ? Optional.of(new Digest(text)) : Optional.empty();
+    }
+
+    public static Digest sha256(byte[] bytes) {
+        return of("sha256", newMessageDigest("sha256").digest(bytes));
+    }
+
+    /** @param hash the finished hash, as {@link MessageDigest#digest()} gives it */
+    public static Digest of(String algorithm, byte[] hash) {
+        return new Digest(algorithm + ":" + HexFormat.of().formatHex(hash));
+    }
+
+    /** {@code sha256} or {@code sha512}. */
+    public String algorithm() {
+        return value.substring(0, value.indexOf(':'));
+    }
+
+    public String hex() {
+        return value.substring(value.indexOf(':') + 1);
+    }
+
+    /** A fresh hash function of this digest's algorithm. */
+    public MessageDigest newMessageDigest() {
+        return newMessageDigest(algorithm());
+    }
+
+    private static MessageDigest newMessageDigest(String algorithm) {
+        try {
+            return MessageDigest.getInstance(algorithm.equals("sha512") ? "SHA-512" : "SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256 and SHA-512", e);
+        }
+    }
+
+    @Override
+    public int compareTo(Digest other) {
+        return value.compareTo(other.value);
+    }
+
+    @Override
+    public String toString() {
+        return value;
+    }
+}

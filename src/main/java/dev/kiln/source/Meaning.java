@@ -1,0 +1,31 @@
+package dev.kiln.source;
+
+import dev.kiln.oci.Revision;
+import java.time.Instant;
+
+/** What git says a tag means. */
+public sealed interface Meaning {
+    /**
+     * The tag means this revision.
+     *
+     * @param ref the full ref name ({@code refs/tags/v1}), or {@code commit} for a full or short commit id
+     * @param sourceUrl where it was looked up, without user information
+     * @param observedAt when git said so
+     */
+    record Found(Revision revision, String ref, String sourceUrl, Instant observedAt) implements Meaning {}
+
+    /**
+     * Git answered completely, and the tag means nothing here.
+     *
+     * @param repositoryUnknown whether it is the git repository itself that does not exist
+     * @param reason one line for the person who pulls: what was looked for, or why the name is refused
+     */
+    record Unknown(boolean repositoryUnknown, String reason) implements Meaning {}
+
+    /**
+     * Git did not answer, or not completely.
+     *
+     * @param reason one line, without credentials
+     */
+    record Unavailable(String reason) implements Meaning {}
+}
