@@ -1,0 +1,23 @@
+package dev.kiln.build;
+
+import dev.kiln.oci.BuildKey;
+import java.util.concurrent.CompletionStage;
+
+/** Builds, for those who look at or change single ones. Never blocks; stages fail with a {@link dev.kiln.problem.Problem}. */
+public interface Builds {
+    /** How a build stands; {@link BuildStatus.Phase#NEW} when it was never requested. Changes nothing. */
+    CompletionStage<BuildStatus> status(BuildKey key);
+
+    /**
+     * Requests a failed or cancelled build anew.
+     *
+     * @param by who asks, for the record
+     */
+    CompletionStage<BuildStatus> retry(BuildKey key, String by);
+
+    /** Ends a queued or running build; it is not started again until somebody retries it. */
+    CompletionStage<BuildStatus> cancel(BuildKey key, String by);
+
+    /** Who waits and who runs. */
+    CompletionStage<QueueStatus> queue();
+}

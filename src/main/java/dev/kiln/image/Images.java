@@ -1,0 +1,23 @@
+package dev.kiln.image;
+
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Tag;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * What a pull gets. Thread-safe, never blocks; a hit is answered by an already completed stage. Stages fail with a
+ * {@link dev.kiln.problem.Problem}.
+ */
+public interface Images {
+    /** A manifest by tag; held for at most the repository's {@code hop}. */
+    CompletionStage<PullAnswer> pull(Pull pull);
+
+    /** A manifest or index by digest, or empty when this repository has none of that digest. */
+    CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest);
+
+    /** Every tag of the repository's source, sorted by bytes, without duplicates. */
+    CompletionStage<List<Tag>> tags(RepositoryName repository);
+}

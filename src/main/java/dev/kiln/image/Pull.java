@@ -1,0 +1,21 @@
+package dev.kiln.image;
+
+import dev.kiln.build.Cause;
+import dev.kiln.client.Hint;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Tag;
+import java.util.Optional;
+
+/**
+ * One GET or HEAD of a manifest by tag.
+ *
+ * @param hop the {@code w} parameter as it came; an invalid one is as if absent
+ * @param acceptsIndex whether the client's {@code Accept} lines take an index
+ */
+public record Pull(
+        RepositoryName repository,
+        Tag tag,
+        Optional<Hint> hint,
+        Optional<String> hop,
+        boolean acceptsIndex,
+        Cause cause) {}

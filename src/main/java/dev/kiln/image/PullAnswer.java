@@ -1,0 +1,41 @@
+package dev.kiln.image;
+
+import akka.util.ByteString;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Platform;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/** What a pull by tag gets. What it cannot get for another reason is a {@link dev.kiln.problem.Problem}. */
+public sealed interface PullAnswer {
+    /**
+     * A manifest or an index, durable and retrievable by its digest for ever.
+     *
+     * @param missing the revision's platforms that an index does not list yet; empty for a complete one
+     */
+    record Served(Descriptor descriptor, ByteString bytes, List<Platform> missing) implements PullAnswer {}
+
+    /**
+     * The time of this hop has passed: the client should ask again, with {@code hop} as its {@code w} parameter.
+     *
+     * @param progress one line for the {@code Warning} header
+     */
+    record KeepWaiting(String hop, String progress) implements PullAnswer {}
+
+    /**
+     * The pull's patience has passed.
+     *
+     * @param message one line: what is being waited for
+     * @param build one of the builds that are waited for, for the log's address
+     */
+    record NotYet(String message, Optional<BuildKey> build, Duration retryAfter) implements PullAnswer {}
+
+    /**
+     * What the pull waits for will not come by itself.
+     *
+     * @param message one line that names the platform and why
+     */
+    record BuildFailed(String message, BuildKey build) implements PullAnswer {}
+}
