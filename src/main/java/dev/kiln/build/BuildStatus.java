@@ -2,6 +2,7 @@ package dev.kiln.build;
 
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Wire;
 import java.time.Instant;
 import java.util.Optional;
 
@@ -25,7 +26,8 @@ public record BuildStatus(
         Optional<Instant> endedAt,
         Optional<Instant> notBefore,
         Optional<Descriptor> manifest,
-        Optional<BuildFailure> failure) {
+        Optional<BuildFailure> failure)
+        implements Wire {
 
     public enum Phase {
         /** Never requested. */

@@ -1,12 +1,13 @@
 package dev.kiln.build;
 
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Wire;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 
 /** The queue as it stands, in the order in which it hands out work. */
-public record QueueStatus(List<Entry> entries, List<Worker> workers) {
+public record QueueStatus(List<Entry> entries, List<Worker> workers) implements Wire {
     public QueueStatus {
         entries = List.copyOf(entries);
         workers = List.copyOf(workers);

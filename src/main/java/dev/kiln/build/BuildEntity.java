@@ -1,0 +1,324 @@
+package dev.kiln.build;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.SupervisorStrategy;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.cluster.sharding.typed.javadsl.EntityTypeKey;
+import akka.persistence.typed.PersistenceId;
+import akka.persistence.typed.javadsl.CommandHandler;
+import akka.persistence.typed.javadsl.Effect;
+import akka.persistence.typed.javadsl.EventHandler;
+import akka.persistence.typed.javadsl.EventSourcedBehavior;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Wire;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * The actor that owns one build: the single writer of its requests, attempts and result. What it decides is in
+ * {@link BuildState}; here is who is told, and in which order: the queue before the request, the journal before anybody
+ * else. Those who wait are not state, they subscribe again every few seconds.
+ */
+public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command, BuildEvent, BuildState> {
+    public static final EntityTypeKey<Command> TYPE_KEY = EntityTypeKey.create(Command.class, "Build");
+
+    /** Every event carries one of these, so that the catalog can be filled by several readers side by side. */
+    public static final List<String> TAGS = List.of("build-0", "build-1", "build-2", "build-3");
+
+    private static final Duration QUEUE_TIMEOUT = Duration.ofSeconds(5);
+    private static final int MAX_PENDING = 1000;
+    private static final int MAX_SUBSCRIBERS = 1000;
+
+    public sealed interface Command extends Wire {}
+
+    /** Join the build, or begin a request when there is none to join. */
+    public record Request(Cause cause, BuildInput input, ActorRef<RequestAnswer> replyTo) implements Command {}
+
+    /** Begin a new request after a failure, whatever is remembered. */
+    public record Retry(String by, ActorRef<RequestAnswer> replyTo) implements Command {}
+
+    public record Cancel(String by, ActorRef<RequestAnswer> replyTo) implements Command {}
+
+    public record Get(ActorRef<BuildStatus> replyTo) implements Command {}
+
+    /** Be told the status now and at each change, for {@code term}; then subscribe again. */
+    public record Subscribe(ActorRef<BuildStatus> subscriber, Duration term) implements Command {}
+
+    /** A worker holds a lease on the request it carries. */
+    public record Start(
+            BuildEvent.Requested granted,
+            long fence,
+            String worker,
+            ActorRef<AttemptCommand> running,
+            ActorRef<BuildState.StartAnswer> replyTo)
+            implements Command {}
+
+    /** A worker runs this attempt; when it is not current it is told to stop. */
+    public record Report(int attempt, long fence, ActorRef<AttemptCommand> running) implements Command {}
+
+    /** An attempt has ended; repeated until acknowledged. */
+    public record Finished(int attempt, long fence, BuildState.Result result, ActorRef<Acknowledged> replyTo)
+            implements Command {}
+
+    /** The queue took the lease away. */
+    public record LeaseLost(long fence, String reason) implements Command {}
+
+    private record EnqueueAnswered(
+            int request, Cause cause, BuildInput input, Optional<BuildQueue.EnqueueAnswer> answer) implements Command {}
+
+    /** @param current whether it was the current attempt, so that its result counts */
+    public record Acknowledged(int attempt, long fence, boolean current) implements Wire {}
+
+    public sealed interface RequestAnswer extends Wire {
+        record Joined(BuildStatus status) implements RequestAnswer {}
+
+        record QueueFull(QueueState.Refusal refusal) implements RequestAnswer {}
+
+        /** The queue did not answer. */
+        record Unavailable() implements RequestAnswer {}
+
+        /** An operator asked for what this build's state does not allow. */
+        record Conflict(BuildStatus status) implements RequestAnswer {}
+    }
+
+    private final ActorContext<Command> context;
+    private final BuildKey key;
+    private final Function<BuildKey, BuildTerms> terms;
+    private final BuildQueue.Peer queue;
+    private final Clock clock;
+
+    private final Map<ActorRef<BuildStatus>, Instant> subscribers = new HashMap<>();
+    private final List<ActorRef<RequestAnswer>> pending = new ArrayList<>();
+    private boolean enqueuing;
+    private Optional<ActorRef<AttemptCommand>> running = Optional.empty();
+
+    /**
+     * The behaviour of one build.
+     *
+     * @param terms what the configuration says of a build now
+     * @param queue the cluster's queue
+     */
+    public static Behavior<Command> create(
+            BuildKey key, Function<BuildKey, BuildTerms> terms, BuildQueue.Peer queue, Clock clock) {
+        return Behaviors.setup(context -> new BuildEntity(context, key, terms, queue, clock));
+    }
+
+    private BuildEntity(
+            ActorContext<Command> context,
+            BuildKey key,
+            Function<BuildKey, BuildTerms> terms,
+            BuildQueue.Peer queue,
+            Clock clock) {
+        super(
+                persistenceId(key),
+                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.2));
+        this.context = context;
+        this.key = key;
+        this.terms = terms;
+        this.queue = queue;
+        this.clock = clock;
+    }
+
+    public static PersistenceId persistenceId(BuildKey key) {
+        return PersistenceId.of(TYPE_KEY.name(), key.toString());
+    }
+
+    @Override
+    public BuildState emptyState() {
+        return BuildState.EMPTY;
+    }
+
+    @Override
+    public Set<String> tagsFor(BuildEvent event) {
+        return Set.of(TAGS.get(Math.floorMod(key.toString().hashCode(), TAGS.size())));
+    }
+
+    @Override
+    public EventHandler<BuildState, BuildEvent> eventHandler() {
+        return BuildState::apply;
+    }
+
+    @Override
+    public CommandHandler<Command, BuildEvent, BuildState> commandHandler() {
+        return newCommandHandlerBuilder()
+                .forAnyState()
+                .onCommand(Request.class, this::onRequest)
+                .onCommand(EnqueueAnswered.class, this::onEnqueueAnswered)
+                .onCommand(Retry.class, this::onRetry)
+                .onCommand(Cancel.class, this::onCancel)
+                .onCommand(Get.class, (state, get) -> {
+                    get.replyTo().tell(state.status(key));
+                    return Effect().none();
+                })
+                .onCommand(Subscribe.class, this::onSubscribe)
+                .onCommand(Start.class, this::onStart)
+                .onCommand(Report.class, this::onReport)
+                .onCommand(Finished.class, this::onFinished)
+                .onCommand(LeaseLost.class, this::onLeaseLost)
+                .build();
+    }
+
+    private Effect<BuildEvent, BuildState> onRequest(BuildState state, Request request) {
+        if (!state.wantsRequest(clock.instant())) {
+            request.replyTo().tell(new RequestAnswer.Joined(state.status(key)));
+            return Effect().none();
+        }
+        return enqueue(state, request.cause(), request.input(), request.replyTo());
+    }
+
+    private Effect<BuildEvent, BuildState> onRetry(BuildState state, Retry retry) {
+        if (!(state.stage() instanceof BuildState.Stage.Failed)) {
+            retry.replyTo().tell(new RequestAnswer.Conflict(state.status(key)));
+            return Effect().none();
+        }
+        BuildEvent.Requested last = state.requested().orElseThrow();
+        Cause cause = new Cause("operator " + retry.by(), "", "", last.cause().reference());
+        return enqueue(state, cause, last.input(), retry.replyTo());
+    }
+
+    private Effect<BuildEvent, BuildState> enqueue(
+            BuildState state, Cause cause, BuildInput input, ActorRef<RequestAnswer> replyTo) {
+        if (pending.size() >= MAX_PENDING) {
+            replyTo.tell(new RequestAnswer.Unavailable());
+            return Effect().none();
+        }
+        pending.add(replyTo);
+        if (!enqueuing) {
+            enqueuing = true;
+            int next = state.request() + 1;
+            context.ask(
+                    BuildQueue.EnqueueAnswer.class,
+                    queue::tell,
+                    QUEUE_TIMEOUT,
+                    (ActorRef<BuildQueue.EnqueueAnswer> ref) -> new BuildQueue.Enqueue(key, next, cause, input, ref),
+                    (answer, failure) -> new EnqueueAnswered(next, cause, input, Optional.ofNullable(answer)));
+        }
+        return Effect().none();
+    }
+
+    private Effect<BuildEvent, BuildState> onEnqueueAnswered(BuildState state, EnqueueAnswered answered) {
+        enqueuing = false;
+        if (state.request() >= answered.request()) {
+            // A worker was faster: its grant carried the request.
+            answerPending(new RequestAnswer.Joined(state.status(key)));
+            return Effect().none();
+        }
+        if (answered.answer().isEmpty()) {
+            answerPending(new RequestAnswer.Unavailable());
+            return Effect().none();
+        }
+        if (answered.answer().get() instanceof BuildQueue.EnqueueAnswer.Refused refused) {
+            answerPending(new RequestAnswer.QueueFull(refused.refusal()));
+            return Effect().none();
+        }
+        return Effect()
+                .persist(new BuildEvent.Requested(
+                        answered.request(), answered.cause(), answered.input(), clock.instant()))
+                .thenRun(next -> {
+                    answerPending(new RequestAnswer.Joined(next.status(key)));
+                    publish(next);
+                });
+    }
+
+    private void answerPending(RequestAnswer answer) {
+        pending.forEach(replyTo -> replyTo.tell(answer));
+        pending.clear();
+    }
+
+    private Effect<BuildEvent, BuildState> onCancel(BuildState state, Cancel cancel) {
+        List<BuildEvent> events = state.decideCancel(cancel.by(), clock.instant());
+        if (events.isEmpty()) {
+            cancel.replyTo().tell(new RequestAnswer.Conflict(state.status(key)));
+            return Effect().none();
+        }
+        return Effect().persist(events).thenRun(next -> {
+            running.ifPresent(attempt -> attempt.tell(new AttemptCommand.Stop("cancelled")));
+            queue.tell(new BuildQueue.Remove(key, next.request()));
+            cancel.replyTo().tell(new RequestAnswer.Joined(next.status(key)));
+            publish(next);
+        });
+    }
+
+    private Effect<BuildEvent, BuildState> onSubscribe(BuildState state, Subscribe subscribe) {
+        Instant now = clock.instant();
+        subscribers.values().removeIf(now::isAfter);
+        if (subscribers.size() < MAX_SUBSCRIBERS) {
+            subscribers.put(subscribe.subscriber(), now.plus(subscribe.term()));
+        }
+        subscribe.subscriber().tell(state.status(key));
+        return Effect().none();
+    }
+
+    private Effect<BuildEvent, BuildState> onStart(BuildState state, Start start) {
+        BuildState.Decision<BuildState.StartAnswer> decision =
+                state.decideStart(start.granted(), start.fence(), start.worker(), clock.instant());
+        return Effect().persist(decision.events()).thenRun(next -> {
+            if (decision.answer() instanceof BuildState.StartAnswer.Start) {
+                running = Optional.of(start.running());
+            }
+            start.replyTo().tell(decision.answer());
+            publishIfChanged(decision.events(), next);
+        });
+    }
+
+    private Effect<BuildEvent, BuildState> onReport(BuildState state, Report report) {
+        if (state.isCurrent(report.attempt(), report.fence())) {
+            running = Optional.of(report.running());
+        } else {
+            report.running().tell(new AttemptCommand.Stop("the build does not know this attempt as its current one"));
+            removeIfEnded(state);
+        }
+        return Effect().none();
+    }
+
+    private Effect<BuildEvent, BuildState> onFinished(BuildState state, Finished finished) {
+        BuildState.Decision<Boolean> decision = state.decideFinished(
+                finished.attempt(), finished.fence(), finished.result(), terms.apply(key), clock.instant());
+        return Effect().persist(decision.events()).thenRun(next -> {
+            finished.replyTo().tell(new Acknowledged(finished.attempt(), finished.fence(), decision.answer()));
+            if (decision.answer()) {
+                running = Optional.empty();
+            }
+            if (next.stage() instanceof BuildState.Stage.Queued queued) {
+                queue.tell(new BuildQueue.Return(key, finished.fence(), "its attempt ended", queued.notBefore()));
+            }
+            removeIfEnded(next);
+            publishIfChanged(decision.events(), next);
+        });
+    }
+
+    private Effect<BuildEvent, BuildState> onLeaseLost(BuildState state, LeaseLost lost) {
+        List<BuildEvent> events = state.decideLost(lost.fence(), lost.reason(), clock.instant());
+        return Effect().persist(events).thenRun(next -> {
+            removeIfEnded(next);
+            publishIfChanged(events, next);
+        });
+    }
+
+    private void removeIfEnded(BuildState state) {
+        if (state.hasEnded()) {
+            queue.tell(new BuildQueue.Remove(key, state.request()));
+        }
+    }
+
+    private void publishIfChanged(List<BuildEvent> events, BuildState state) {
+        if (!events.isEmpty()) {
+            publish(state);
+        }
+    }
+
+    private void publish(BuildState state) {
+        BuildStatus status = state.status(key);
+        subscribers.keySet().forEach(subscriber -> subscriber.tell(status));
+    }
+}

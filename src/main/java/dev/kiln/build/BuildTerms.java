@@ -1,0 +1,24 @@
+package dev.kiln.build;
+
+import dev.kiln.config.RepositoryConfig;
+import java.time.Duration;
+
+/**
+ * What the configuration says about failures of a build.
+ *
+ * @param attempts how often an infrastructure failure is tried, at least once
+ * @param failureMemory how long the source's own failure is remembered
+ * @param backoff before the second attempt; doubles with each one after it
+ */
+public record BuildTerms(int attempts, Duration failureMemory, Duration backoff) {
+    private static final int MAX_DOUBLINGS = 10;
+
+    public static BuildTerms of(RepositoryConfig.Build build) {
+        return new BuildTerms(build.attempts(), build.failureMemory(), build.backoff());
+    }
+
+    /** How long to wait after the {@code failures}th failure, counted from 1. */
+    Duration backoffAfter(int failures) {
+        return backoff.multipliedBy(1L << Math.min(failures - 1, MAX_DOUBLINGS));
+    }
+}

@@ -1,0 +1,111 @@
+package dev.kiln.build;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.javadsl.AskPattern;
+import akka.cluster.sharding.typed.javadsl.ClusterSharding;
+import akka.cluster.sharding.typed.javadsl.Entity;
+import akka.cluster.sharding.typed.javadsl.EntityRef;
+import akka.japi.function.Function;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+
+/** {@link Builds} on the cluster's sharded entities; also how others on this node reach them. Thread-safe. */
+public final class ShardedBuilds implements Builds {
+    private static final Duration ASK_TIMEOUT = Duration.ofSeconds(8);
+
+    private final ActorSystem<?> system;
+    private final ClusterSharding sharding;
+    private final EntityRef<BuildQueue.Command> queue;
+
+    private ShardedBuilds(ActorSystem<?> system) {
+        this.system = system;
+        this.sharding = ClusterSharding.get(system);
+        this.queue = sharding.entityRefFor(BuildQueue.TYPE_KEY, BuildQueue.ID);
+    }
+
+    /** Starts the shards of builds and queue on this node. Once for each actor system. */
+    public static ShardedBuilds init(ActorSystem<?> system, KilnConfig config, Clock clock) {
+        ShardedBuilds builds = new ShardedBuilds(system);
+        builds.sharding.init(Entity.of(
+                BuildEntity.TYPE_KEY,
+                entity -> BuildEntity.create(
+                        BuildKey.of(entity.getEntityId()), key -> terms(config, key), builds::tellQueue, clock)));
+        builds.sharding.init(
+                Entity.of(BuildQueue.TYPE_KEY, entity -> BuildQueue.create(builds::tell, config.queue(), clock)));
+        return builds;
+    }
+
+    /** A build whose repository is no longer configured ends with its first failure. */
+    private static BuildTerms terms(KilnConfig config, BuildKey key) {
+        return config.repository(key.repository())
+                .map(repository -> BuildTerms.of(repository.build()))
+                .orElse(new BuildTerms(1, Duration.ofHours(1), Duration.ofSeconds(5)));
+    }
+
+    public void tell(BuildKey key, BuildEntity.Command command) {
+        sharding.entityRefFor(BuildEntity.TYPE_KEY, key.toString()).tell(command);
+    }
+
+    public void tellQueue(BuildQueue.Command command) {
+        queue.tell(command);
+    }
+
+    @Override
+    public CompletionStage<BuildStatus> status(BuildKey key) {
+        return ask(key, BuildEntity.Get::new);
+    }
+
+    @Override
+    public CompletionStage<BuildStatus> retry(BuildKey key, String by) {
+        return this.<BuildEntity.RequestAnswer>ask(key, replyTo -> new BuildEntity.Retry(by, replyTo))
+                .thenApply(answer -> joined(answer, "retry", "only a failed or cancelled build can be retried"));
+    }
+
+    @Override
+    public CompletionStage<BuildStatus> cancel(BuildKey key, String by) {
+        return this.<BuildEntity.RequestAnswer>ask(key, replyTo -> new BuildEntity.Cancel(by, replyTo))
+                .thenApply(answer -> joined(answer, "cancel", "only a queued or running build can be cancelled"));
+    }
+
+    @Override
+    public CompletionStage<QueueStatus> queue() {
+        return unavailableOnTimeout(AskPattern.ask(queue, BuildQueue.GetStatus::new, ASK_TIMEOUT, system.scheduler()));
+    }
+
+    private <A> CompletionStage<A> ask(BuildKey key, Function<ActorRef<A>, BuildEntity.Command> command) {
+        return unavailableOnTimeout(AskPattern.ask(
+                sharding.entityRefFor(BuildEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT, system.scheduler()));
+    }
+
+    private static <A> CompletionStage<A> unavailableOnTimeout(CompletionStage<A> answer) {
+        return answer.exceptionally(failure -> {
+            throw new CompletionException(new Problem(
+                    ProblemCode.UNAVAILABLE,
+                    "the build's owner did not answer in time; try again in a moment",
+                    failure));
+        });
+    }
+
+    private static BuildStatus joined(BuildEntity.RequestAnswer answer, String action, String rule) {
+        if (answer instanceof BuildEntity.RequestAnswer.Joined joined) {
+            return joined.status();
+        }
+        if (answer instanceof BuildEntity.RequestAnswer.Conflict conflict) {
+            throw new Problem(
+                    ProblemCode.CONFLICT,
+                    "could not " + action + " build " + conflict.status().key().id() + ": it is "
+                            + conflict.status().phase() + ", and " + rule);
+        }
+        if (answer instanceof BuildEntity.RequestAnswer.QueueFull) {
+            throw new Problem(ProblemCode.TOOMANYREQUESTS, "the build queue is full; try again in some minutes");
+        }
+        throw new Problem(ProblemCode.UNAVAILABLE, "the build queue did not answer in time; try again in a moment");
+    }
+}
