@@ -22,7 +22,11 @@ enum AddressPolicy implements DnsResolver {
     PRIVATE_TOO {
         @Override
         boolean allows(InetAddress address) {
-            return !address.isLinkLocalAddress() && !address.isMulticastAddress() && !address.isAnyLocalAddress();
+            byte[] bytes = address.getAddress();
+            if (address instanceof Inet4Address) {
+                return !address.isLinkLocalAddress() && !address.isMulticastAddress() && bytes[0] != 0;
+            }
+            return isPublic6(bytes) || address.isLoopbackAddress() || (bytes[0] & 0xfe) == 0xfc;
         }
     };
 

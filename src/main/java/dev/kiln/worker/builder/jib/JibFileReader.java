@@ -117,7 +117,10 @@ final class JibFileReader {
             Mark mark = e.getProblemMark();
             throw YamlMap.failure(mark == null ? 1 : mark.getLine() + 1, "it is not valid YAML: " + e.getProblem());
         } catch (YAMLException e) {
-            throw JibFailure.source(FILE + " is not YAML that Kiln reads: " + e.getMessage(), e);
+            throw JibFailure.source(
+                    FILE + " is not YAML that Kiln reads (at most " + MAX_DEPTH
+                            + " levels, no aliases of lists or mappings): " + e.getMessage(),
+                    e);
         }
     }
 

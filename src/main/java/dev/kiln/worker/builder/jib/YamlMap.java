@@ -18,7 +18,8 @@ import org.yaml.snakeyaml.nodes.Tag;
  * written ({@code 0644} stays {@code 0644}); nothing is ever constructed from a YAML tag.
  */
 final class YamlMap {
-    private static final Set<Tag> TEXTS = Set.of(Tag.STR, Tag.INT, Tag.FLOAT, Tag.BOOL, Tag.TIMESTAMP, new Tag("!"));
+    private static final Set<Tag> TEXTS =
+            Set.of(Tag.STR, Tag.INT, Tag.FLOAT, Tag.BOOL, Tag.TIMESTAMP, Tag.MERGE, new Tag("!"));
 
     private final String name;
     private final int line;
