@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Builds as they are run: every kind of isolation that the machine of the test can give. */
 class CommandBuilderTest {
@@ -209,13 +210,14 @@ class CommandBuilderTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "yes >$KILN_OUTPUT/file",
-        "i=0; while :; do i=$((i+1)); head -c 300000 /dev/zero >$HOME/$i || exit 3; done",
-        "i=0; while :; do i=$((i+1)); : >$TMPDIR/$i; done",
-        "i=0; while :; do i=$((i+1)); mkdir -p $i; cd $i; done; sleep 1000",
-        "head -c 3000000 /dev/zero >quick; exit 0",
-    })
+    @ValueSource(
+            strings = {
+                "yes >$KILN_OUTPUT/file",
+                "i=0; while :; do i=$((i+1)); head -c 300000 /dev/zero >$HOME/$i || exit 3; done",
+                "i=0; while :; do i=$((i+1)); : >$TMPDIR/$i; done",
+                "perl -e 'for (1..1000) { mkdir q(d); chdir q(d) } sleep 1000'",
+                "head -c 3000000 /dev/zero >quick; exit 0",
+            })
     void endsABuildThatWritesWithoutEnd(String script) throws Exception {
         Attempts attempts = attempts();
         attempts.maxOutput = 2 << 20;
@@ -320,11 +322,13 @@ class CommandBuilderTest {
         Attempts first = attempts();
         Attempts second = attempts();
         Builder.Running one = first.start(0, "echo a >$HOME/x; echo up; sleep 1000");
-        Builder.Running two = second.start(1, "echo b >$HOME/x; echo up; read line <fifo; cat $HOME/x");
+        Builder.Running two =
+                second.start(1, "echo b >$HOME/x; echo up; until [ -e $HOME/go ]; do sleep 0.1; done; cat $HOME/x");
         await().until(() -> first.log().contains("up") && second.log().contains("up"));
         one.stop();
         assertThat(Attempts.await(one)).isInstanceOf(Builder.Outcome.Stopped.class);
-        assertThat(Attempts.await(two)).isInstanceOf(Builder.Outcome.Failed.class);
+        Files.createFile(second.workDir.resolve("slot-1/home/go"));
+        assertThat(Attempts.await(two)).isEqualTo(new Builder.Outcome.Succeeded());
         assertThat(second.log()).endsWith("b\n");
     }
 
@@ -343,6 +347,45 @@ class CommandBuilderTest {
         assertThat(Attempts.await(running))
                 .isEqualTo(failed(FailureClass.INFRASTRUCTURE, "the build's guardian process was ended"));
         assertThat(Attempts.processesWith(attempts.mark)).isZero();
+    }
+
+    @Test
+    void buildahBuildsADockerfile() throws Exception {
+        assumeTrue(Attempts.root() && Files.isExecutable(Path.of("/usr/bin/buildah")), "needs root and buildah");
+        Attempts attempts = attempts();
+        attempts.user = BuilderConfig.User.ROOT;
+        Path checkout = attempts.prepare(0).resolve("checkout");
+        Files.writeString(checkout.resolve("Dockerfile"), "FROM scratch\nCOPY hello /hello\n");
+        Files.writeString(checkout.resolve("hello"), "hello");
+        String buildah = "buildah --storage-driver vfs --root $HOME/storage --runroot $HOME/run ";
+        assertThat(attempts.run(
+                        buildah + "bud --isolation chroot -t image . && " + buildah + "push image oci:$KILN_OUTPUT"))
+                .as(attempts.log())
+                .isEqualTo(new Builder.Outcome.Succeeded());
+        assertThat(attempts.workDir.resolve("slot-0/output/index.json")).exists();
+        AttemptDirectory.delete(attempts.workDir.resolve("slot-0"));
+    }
+
+    @Test
+    void aFullDiskIsNotTheSourcesFault() throws Exception {
+        Attempts attempts = attempts();
+        Files.createDirectories(attempts.workDir);
+        assumeTrue(
+                shell("mount", "-t", "tmpfs", "-o", "size=4m,mode=0711", "tmpfs", attempts.workDir.toString()) == 0,
+                "needs root");
+        try {
+            assertThat(attempts.run("head -c 10000000 /dev/zero >$HOME/file"))
+                    .isEqualTo(failed(FailureClass.INFRASTRUCTURE, "the disk of work-dir is full"));
+        } finally {
+            assertThat(shell("umount", attempts.workDir.toString())).isZero();
+        }
+    }
+
+    private static int shell(String... command) throws Exception {
+        return new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start()
+                .waitFor();
     }
 
     @Test
