@@ -247,8 +247,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
             Cause cause = pulls.isEmpty()
                     ? new Cause("", "", "", key.tag().value())
                     : pulls.get(0).cause();
-            view(replyTo -> new TagEntity.Open(
-                    SourceUrl.of(config, key.repository()), there.archive(), config.platforms(), cause, replyTo));
+            view(replyTo -> new TagEntity.Open(there.sourceUrl(), there.archive(), config.platforms(), cause, replyTo));
             return this;
         }
         opening = false;

@@ -22,7 +22,8 @@ public interface Sources {
 
     /** Whether there is a source archive. */
     sealed interface ArchiveAnswer extends Wire {
-        record Archived(SourceArchive archive) implements ArchiveAnswer {}
+        /** @param sourceUrl where it comes from, without user information */
+        record Archived(SourceArchive archive, String sourceUrl) implements ArchiveAnswer {}
 
         /** The revision's own fault, e.g. a submodule: one line for the person who pulls. */
         record Refused(String message) implements ArchiveAnswer {}
