@@ -7,10 +7,12 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.sharding.typed.javadsl.EntityTypeKey;
 import akka.persistence.typed.PersistenceId;
+import akka.persistence.typed.RecoveryCompleted;
 import akka.persistence.typed.javadsl.CommandHandler;
 import akka.persistence.typed.javadsl.Effect;
 import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
+import akka.persistence.typed.javadsl.SignalHandler;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Wire;
 import java.time.Clock;
@@ -38,6 +40,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     private static final Duration QUEUE_TIMEOUT = Duration.ofSeconds(5);
     private static final int MAX_PENDING = 1000;
     private static final int MAX_SUBSCRIBERS = 1000;
+    private static final Duration MAX_TERM = Duration.ofMinutes(5);
 
     public sealed interface Command extends Wire {}
 
@@ -51,7 +54,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
 
     public record Get(ActorRef<BuildStatus> replyTo) implements Command {}
 
-    /** Be told the status now and at each change, for {@code term}; then subscribe again. */
+    /** Be told the status now and at each change, for {@code term}, at most five minutes; then subscribe again. */
     public record Subscribe(ActorRef<BuildStatus> subscriber, Duration term) implements Command {}
 
     /** A worker holds a lease on the request it carries. */
@@ -76,7 +79,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     private record EnqueueAnswered(
             int request, Cause cause, BuildInput input, Optional<BuildQueue.EnqueueAnswer> answer) implements Command {}
 
-    /** @param current whether it was the current attempt, so that its result counts */
+    /** @param current whether the result counts, also when this is the answer to a repetition of it */
     public record Acknowledged(int attempt, long fence, boolean current) implements Wire {}
 
     public sealed interface RequestAnswer extends Wire {
@@ -99,7 +102,9 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
 
     private final Map<ActorRef<BuildStatus>, Instant> subscribers = new HashMap<>();
     private final List<ActorRef<RequestAnswer>> pending = new ArrayList<>();
-    private boolean enqueuing;
+    /** Until when an answer of the queue is on its way; a time, since the answer itself can be lost. */
+    private Instant enqueuingUntil = Instant.MIN;
+
     private Optional<ActorRef<AttemptCommand>> running = Optional.empty();
 
     /**
@@ -148,6 +153,17 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
         return BuildState::apply;
     }
 
+    /** This object outlives a failure of the journal, after which it recovers anew. */
+    @Override
+    public SignalHandler<BuildState> signalHandler() {
+        return newSignalHandlerBuilder()
+                .onSignal(RecoveryCompleted.instance(), state -> {
+                    enqueuingUntil = Instant.MIN;
+                    answerPending(new RequestAnswer.Unavailable());
+                })
+                .build();
+    }
+
     @Override
     public CommandHandler<Command, BuildEvent, BuildState> commandHandler() {
         return newCommandHandlerBuilder()
@@ -193,8 +209,9 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
             return Effect().none();
         }
         pending.add(replyTo);
-        if (!enqueuing) {
-            enqueuing = true;
+        Instant now = clock.instant();
+        if (!now.isBefore(enqueuingUntil)) {
+            enqueuingUntil = now.plus(QUEUE_TIMEOUT.multipliedBy(2));
             int next = state.request() + 1;
             context.ask(
                     BuildQueue.EnqueueAnswer.class,
@@ -207,7 +224,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     }
 
     private Effect<BuildEvent, BuildState> onEnqueueAnswered(BuildState state, EnqueueAnswered answered) {
-        enqueuing = false;
+        enqueuingUntil = Instant.MIN;
         if (state.request() >= answered.request()) {
             // A worker was faster: its grant carried the request.
             answerPending(new RequestAnswer.Joined(state.status(key)));
@@ -242,7 +259,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
             return Effect().none();
         }
         return Effect().persist(events).thenRun(next -> {
-            running.ifPresent(attempt -> attempt.tell(new AttemptCommand.Stop("cancelled")));
+            stopRunning("cancelled");
             queue.tell(new BuildQueue.Remove(key, next.request()));
             cancel.replyTo().tell(new RequestAnswer.Joined(next.status(key)));
             publish(next);
@@ -250,10 +267,10 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     }
 
     private Effect<BuildEvent, BuildState> onSubscribe(BuildState state, Subscribe subscribe) {
-        Instant now = clock.instant();
-        subscribers.values().removeIf(now::isAfter);
-        if (subscribers.size() < MAX_SUBSCRIBERS) {
-            subscribers.put(subscribe.subscriber(), now.plus(subscribe.term()));
+        forgetSubscribers();
+        if (subscribers.containsKey(subscribe.subscriber()) || subscribers.size() < MAX_SUBSCRIBERS) {
+            Duration term = subscribe.term().compareTo(MAX_TERM) < 0 ? subscribe.term() : MAX_TERM;
+            subscribers.put(subscribe.subscriber(), clock.instant().plus(term));
         }
         subscribe.subscriber().tell(state.status(key));
         return Effect().none();
@@ -261,10 +278,18 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
 
     private Effect<BuildEvent, BuildState> onStart(BuildState state, Start start) {
         BuildState.Decision<BuildState.StartAnswer> decision =
-                state.decideStart(start.granted(), start.fence(), start.worker(), clock.instant());
+                state.decideStart(start.granted(), start.fence(), start.worker(), terms.apply(key), clock.instant());
         return Effect().persist(decision.events()).thenRun(next -> {
+            if (decision.events().stream().anyMatch(BuildEvent.AttemptLost.class::isInstance)) {
+                stopRunning("another lease took its place");
+            }
             if (decision.answer() instanceof BuildState.StartAnswer.Start) {
                 running = Optional.of(start.running());
+            } else if (decision.answer() instanceof BuildState.StartAnswer.NotBefore notBefore) {
+                queue.tell(new BuildQueue.Return(
+                        key, start.fence(), "its next attempt is later", Optional.of(notBefore.time())));
+            } else if (decision.answer() instanceof BuildState.StartAnswer.Drop) {
+                queue.tell(new BuildQueue.Remove(key, start.granted().request()));
             }
             start.replyTo().tell(decision.answer());
             publishIfChanged(decision.events(), next);
@@ -298,11 +323,19 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     }
 
     private Effect<BuildEvent, BuildState> onLeaseLost(BuildState state, LeaseLost lost) {
-        List<BuildEvent> events = state.decideLost(lost.fence(), lost.reason(), clock.instant());
+        List<BuildEvent> events = state.decideLost(lost.fence(), lost.reason(), terms.apply(key), clock.instant());
         return Effect().persist(events).thenRun(next -> {
+            if (!events.isEmpty()) {
+                stopRunning(lost.reason());
+            }
             removeIfEnded(next);
             publishIfChanged(events, next);
         });
+    }
+
+    private void stopRunning(String reason) {
+        running.ifPresent(attempt -> attempt.tell(new AttemptCommand.Stop(reason)));
+        running = Optional.empty();
     }
 
     private void removeIfEnded(BuildState state) {
@@ -317,7 +350,12 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
         }
     }
 
+    private void forgetSubscribers() {
+        subscribers.values().removeIf(clock.instant()::isAfter);
+    }
+
     private void publish(BuildState state) {
+        forgetSubscribers();
         BuildStatus status = state.status(key);
         subscribers.keySet().forEach(subscriber -> subscriber.tell(status));
     }

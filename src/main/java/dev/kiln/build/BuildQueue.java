@@ -43,6 +43,12 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     public static final String ID = "queue";
 
     private static final int MAX_WORKERS = 1000;
+    /** After so many missed asks a worker is given nothing new. */
+    private static final int MISSED_ASKS = 4;
+    /** Within so many asks a worker names a new lease, or the grant was lost or the worker is. */
+    private static final int ASKS_TO_CONFIRM = 3;
+    /** Nodes' clocks differ: without it, a build whose clock is behind this one's would refuse its entry in a loop. */
+    private static final Duration LEAST_DELAY = Duration.ofSeconds(1);
 
     /** Somewhere to send commands to: the sharded entity, or a probe in tests. */
     @FunctionalInterface
@@ -64,8 +70,10 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     /**
      * A worker wants work for its free slots and wants its leases renewed. Takes the place of its ask before.
      *
-     * @param sequence counts a worker's asks; comes back in {@link Renewed}
-     * @param held the fences it holds; those it does not name were never received or are done, and wait again
+     * @param incarnation of the worker's life; never used again after another one of the same name was heard
+     * @param sequence counts up the asks of one incarnation, an older one than the last is ignored; comes back in
+     *     {@link Renewed}
+     * @param held the fences it holds; one that it named before and no longer names is over, and its entry waits again
      */
     public record Ask(
             ActorRef<WorkerNews> worker,
@@ -104,8 +112,8 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     public record Granted(BuildKey key, BuildEvent.Requested request, long fence) implements WorkerNews {}
 
     /**
-     * The leases {@code valid} run for {@code term} from the moment ask {@code sequence} was sent; what else the worker
-     * runs, it must stop.
+     * The leases {@code valid} run for {@code term} from the moment ask {@code sequence} was sent; what else that ask
+     * named as held, the worker must stop. Leases granted since then are not its subject.
      */
     public record Renewed(long sequence, Set<Long> valid, Duration term) implements WorkerNews {
         public Renewed {
@@ -118,11 +126,28 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     private final KilnConfig.Queue config;
     private final Clock clock;
 
-    private final Map<String, Ask> asks = new LinkedHashMap<>();
-    private final Map<String, Instant> heard = new HashMap<>();
-    private final Map<Long, Instant> deadlines = new HashMap<>();
-    /** Granted since the worker's last ask, which therefore cannot name them yet. */
-    private final Map<Long, Long> grantedAfter = new HashMap<>();
+    private final Map<String, Worker> workers = new LinkedHashMap<>();
+    private final Map<Long, Hold> holds = new HashMap<>();
+
+    /** @param before the incarnation that this one followed, whose messages may still be on their way */
+    private record Worker(Ask ask, int free, Instant heard, Optional<String> before) {
+        Worker withFree(int left) {
+            return new Worker(ask, left, heard, before);
+        }
+
+        QueueState.Offer offer() {
+            return new QueueState.Offer(ask.name(), ask.incarnation(), free, ask.platforms(), ask.builders());
+        }
+
+        boolean overtakes(Ask other) {
+            return ask.incarnation().equals(other.incarnation())
+                    ? other.sequence() <= ask.sequence()
+                    : before.equals(Optional.of(other.incarnation()));
+        }
+    }
+
+    /** @param confirmed whether the worker has named the lease */
+    private record Hold(Instant deadline, boolean confirmed) {}
 
     /** @param builds tells a build */
     public static Behavior<Command> create(
@@ -163,10 +188,13 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     public SignalHandler<QueueState> signalHandler() {
         return newSignalHandlerBuilder()
                 .onSignal(RecoveryCompleted.instance(), state -> {
-                    Instant freshTerm = clock.instant().plus(config.lease());
+                    // This object outlives a failure of the journal: what it believed then may never have been stored.
+                    workers.clear();
+                    holds.clear();
+                    Hold fresh = new Hold(clock.instant().plus(config.lease()), false);
                     state.entries().stream()
                             .flatMap(e -> e.lease().stream())
-                            .forEach(lease -> deadlines.put(lease.fence(), freshTerm));
+                            .forEach(lease -> holds.put(lease.fence(), fresh));
                     scheduleDue(state);
                 })
                 .build();
@@ -217,44 +245,57 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     private Effect<QueueEvent, QueueState> onReturn(QueueState state, Return back) {
         List<QueueEvent> events = new ArrayList<>();
         if (state.leased(back.fence()).filter(e -> e.key().equals(back.key())).isPresent()) {
-            events.add(new QueueEvent.Returned(
-                    back.key(), back.fence(), back.reason(), back.notBefore(), clock.instant()));
+            Instant now = clock.instant();
+            Instant soonest = now.plus(LEAST_DELAY);
+            Optional<Instant> notBefore = back.notBefore().map(t -> t.isBefore(soonest) ? soonest : t);
+            events.add(new QueueEvent.Returned(back.key(), back.fence(), back.reason(), notBefore, now));
         }
         return grantAndPersist(state, events, () -> {});
     }
 
     private Effect<QueueEvent, QueueState> onAsk(QueueState state, Ask ask) {
         Instant now = clock.instant();
-        if (!asks.containsKey(ask.name()) && asks.size() >= MAX_WORKERS) {
+        forgetSilentWorkers(now);
+        Optional<Worker> known = Optional.ofNullable(workers.get(ask.name()));
+        if (known.isPresent() ? known.get().overtakes(ask) : workers.size() >= MAX_WORKERS) {
             return Effect().none();
         }
-        heard.put(ask.name(), now);
         List<QueueEvent> events = new ArrayList<>();
         List<Runnable> tell = new ArrayList<>();
         Set<Long> valid = new HashSet<>();
         state.leasedTo(ask.name()).forEach(entry -> {
             QueueState.Lease lease = entry.lease().orElseThrow();
-            boolean ofThisLife = lease.incarnation().equals(ask.incarnation());
-            boolean onItsWay = grantedAfter.getOrDefault(lease.fence(), -1L) >= ask.sequence() - 1;
-            if (ofThisLife && (ask.held().contains(lease.fence()) || onItsWay)) {
-                deadlines.put(lease.fence(), now.plus(config.lease()));
+            Hold hold = holds.get(lease.fence());
+            if (!lease.incarnation().equals(ask.incarnation())) {
+                takeAway(entry, lease.fence(), "the worker " + ask.name() + " was restarted", events, tell);
+            } else if (ask.held().contains(lease.fence())) {
+                holds.put(lease.fence(), new Hold(now.plus(config.lease()), true));
+                valid.add(lease.fence());
+            } else if (hold != null && !hold.confirmed()) {
+                // The grant is on its way, or was: the worker has a few asks' time to name it.
+                holds.put(lease.fence(), new Hold(earlier(hold.deadline(), confirmBy(now)), false));
                 valid.add(lease.fence());
             } else {
-                String reason = ofThisLife
-                        ? "the worker does not hold the lease"
-                        : "the worker " + ask.name() + " was restarted";
-                events.add(new QueueEvent.Returned(entry.key(), lease.fence(), reason, Optional.empty(), now));
-                tell.add(() -> builds.accept(entry.key(), new BuildEntity.LeaseLost(lease.fence(), reason)));
+                takeAway(entry, lease.fence(), "the worker does not hold the lease", events, tell);
             }
         });
         // A slot that was granted away while this ask was on its way is not free, though the ask says so.
         int onTheirWay =
                 (int) valid.stream().filter(f -> !ask.held().contains(f)).count();
-        asks.put(ask.name(), withFree(ask, ask.free() - onTheirWay));
+        Optional<String> before = known.flatMap(w -> w.ask().incarnation().equals(ask.incarnation())
+                ? w.before()
+                : Optional.of(w.ask().incarnation()));
+        workers.put(ask.name(), new Worker(ask, ask.free() - onTheirWay, now, before));
         return grantAndPersist(state, events, () -> {
             tell.forEach(Runnable::run);
             ask.worker().tell(new Renewed(ask.sequence(), valid, config.lease()));
         });
+    }
+
+    private void takeAway(
+            QueueState.Entry entry, long fence, String reason, List<QueueEvent> events, List<Runnable> tell) {
+        events.add(new QueueEvent.Returned(entry.key(), fence, reason, Optional.empty(), clock.instant()));
+        tell.add(() -> builds.accept(entry.key(), new BuildEntity.LeaseLost(fence, reason)));
     }
 
     private Effect<QueueEvent, QueueState> onDue(QueueState state) {
@@ -262,16 +303,18 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         List<QueueEvent> events = new ArrayList<>();
         List<Runnable> tell = new ArrayList<>();
         for (QueueState.Entry entry : state.entries()) {
-            entry.lease()
-                    .filter(lease -> !now.isBefore(deadlines.getOrDefault(lease.fence(), now)))
-                    .ifPresent(lease -> {
-                        String reason = "nothing was heard of the worker " + lease.worker() + " for "
-                                + config.lease().toSeconds() + " s";
-                        events.add(new QueueEvent.Returned(entry.key(), lease.fence(), reason, Optional.empty(), now));
-                        tell.add(() -> builds.accept(entry.key(), new BuildEntity.LeaseLost(lease.fence(), reason)));
-                    });
+            Optional<QueueState.Lease> lease = entry.lease();
+            if (lease.isPresent() && isOver(lease.get().fence(), now)) {
+                String reason = "nothing was heard of the worker " + lease.get().worker() + " in time";
+                takeAway(entry, lease.get().fence(), reason, events, tell);
+            }
         }
         return grantAndPersist(state, events, () -> tell.forEach(Runnable::run));
+    }
+
+    private boolean isOver(long fence, Instant now) {
+        Hold hold = holds.get(fence);
+        return hold == null || !now.isBefore(hold.deadline());
     }
 
     private Effect<QueueEvent, QueueState> onGetStatus(QueueState state, GetStatus get) {
@@ -287,9 +330,13 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
                                         e.lease().map(QueueState.Lease::worker),
                                         e.lease().map(QueueState.Lease::fence)))
                                 .toList(),
-                        asks.values().stream()
-                                .map(a -> new QueueStatus.Worker(
-                                        a.name(), a.slots(), a.slots() - a.free(), a.platforms(), a.builders()))
+                        workers.values().stream()
+                                .map(w -> new QueueStatus.Worker(
+                                        w.ask().name(),
+                                        w.ask().slots(),
+                                        w.ask().slots() - w.free(),
+                                        w.ask().platforms(),
+                                        w.ask().builders()))
                                 .toList()));
         return Effect().none();
     }
@@ -301,32 +348,21 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         for (QueueEvent event : events) {
             after = after.apply(event);
         }
-        // A worker that has missed several asks is given nothing new; its leases run on until their term.
-        Instant silentSince = now.minus(config.ask().multipliedBy(4));
-        heard.values().removeIf(at -> at.isBefore(silentSince));
-        asks.keySet().retainAll(heard.keySet());
+        forgetSilentWorkers(now);
         List<Runnable> tell = new ArrayList<>();
-        for (String name : List.copyOf(asks.keySet())) {
-            for (Ask ask = asks.get(name); ask.free() > 0; ask = asks.get(name)) {
-                Optional<QueueState.Entry> next = after.next(ask.platforms(), ask.builders(), now);
-                if (next.isEmpty()) {
-                    break;
-                }
-                QueueState.Entry entry = next.get();
-                long fence = after.lastFence() + 1;
-                QueueEvent granted =
-                        new QueueEvent.Granted(entry.key(), entry.request(), fence, name, ask.incarnation(), now);
-                events.add(granted);
-                after = after.apply(granted);
-                deadlines.put(fence, now.plus(config.lease()));
-                grantedAfter.put(fence, ask.sequence());
-                ActorRef<WorkerNews> worker = ask.worker();
-                tell.add(() -> worker.tell(new Granted(
-                        entry.key(),
-                        new BuildEvent.Requested(entry.request(), entry.cause(), entry.input(), entry.enqueuedAt()),
-                        fence)));
-                asks.put(name, withFree(ask, ask.free() - 1));
-            }
+        List<QueueState.Offer> offers =
+                workers.values().stream().map(Worker::offer).toList();
+        for (QueueEvent.Granted granted : after.grants(offers, now)) {
+            QueueState.Entry entry = after.find(granted.key()).orElseThrow();
+            Worker worker = workers.computeIfPresent(granted.worker(), (name, w) -> w.withFree(w.free() - 1));
+            events.add(granted);
+            holds.put(granted.fence(), new Hold(confirmBy(now), false));
+            tell.add(() -> worker.ask()
+                    .worker()
+                    .tell(new Granted(
+                            entry.key(),
+                            new BuildEvent.Requested(entry.request(), entry.cause(), entry.input(), entry.enqueuedAt()),
+                            granted.fence())));
         }
         return Effect().persist(events).thenRun(next -> {
             then.run();
@@ -335,31 +371,27 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         });
     }
 
-    private static Ask withFree(Ask ask, int free) {
-        return new Ask(
-                ask.worker(),
-                ask.name(),
-                ask.incarnation(),
-                ask.sequence(),
-                ask.slots(),
-                free,
-                ask.platforms(),
-                ask.builders(),
-                ask.held());
+    private void forgetSilentWorkers(Instant now) {
+        Instant silentSince = now.minus(config.ask().multipliedBy(MISSED_ASKS));
+        workers.values().removeIf(worker -> worker.heard().isBefore(silentSince));
+    }
+
+    private Instant confirmBy(Instant now) {
+        return earlier(now.plus(config.ask().multipliedBy(ASKS_TO_CONFIRM)), now.plus(config.lease()));
+    }
+
+    private static Instant earlier(Instant a, Instant b) {
+        return a.isBefore(b) ? a : b;
     }
 
     private void scheduleDue(QueueState state) {
         Set<Long> inForce = new HashSet<>();
         state.entries().forEach(e -> e.lease().ifPresent(lease -> inForce.add(lease.fence())));
-        deadlines.keySet().retainAll(inForce);
-        grantedAfter.keySet().retainAll(inForce);
+        holds.keySet().retainAll(inForce);
         Instant now = clock.instant();
-        Optional<Instant> next = Optional.empty();
-        for (Instant candidate : deadlines.values()) {
-            next = next.map(n -> n.isBefore(candidate) ? n : candidate).or(() -> Optional.of(candidate));
-        }
-        Optional<Instant> due =
-                Stream.concat(next.stream(), state.nextReady(now).stream()).min(Comparator.naturalOrder());
+        Optional<Instant> due = Stream.concat(
+                        holds.values().stream().map(Hold::deadline), state.nextReady(now).stream())
+                .min(Comparator.naturalOrder());
         if (due.isEmpty()) {
             timers.cancel(Due.DUE);
             return;

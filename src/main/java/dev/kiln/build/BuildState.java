@@ -9,18 +9,21 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * One build, and every decision about it; without Akka, clock or disk. {@code decide…} methods say which events a command
  * leads to and what to answer, {@link #apply} is the only thing that changes the state. The life cycle is the table in
- * {@code docs/architecture.md}.
+ * {@link BuildLifeCycle}.
  *
  * @param request number of the last request; 0 before the first
  * @param attempt number of the last attempt, over all requests; 0 before the first
  * @param fence the highest fence an attempt was started under
  * @param failures attempts of this request that failed by infrastructure
  * @param lost attempts that were lost in a row
- * @param discarded the highest fence of which a late result was recorded
+ * @param unheard fences of attempts that ended without their worker's own word, which may still come late; the newest
+ *     {@value #MAX_UNHEARD}
  */
 public record BuildState(
         int request,
@@ -28,27 +31,60 @@ public record BuildState(
         long fence,
         int failures,
         int lost,
-        long discarded,
+        List<Long> unheard,
         Optional<BuildEvent.Requested> requested,
         Stage stage) {
 
     static final int MAX_LOST_IN_A_ROW = 10;
+    static final int MAX_UNHEARD = 20;
     private static final int MAX_MESSAGE = 500;
+    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]+");
 
-    public static final BuildState EMPTY = new BuildState(0, 0, 0, 0, 0, 0, Optional.empty(), new Stage.New());
+    public static final BuildState EMPTY = new BuildState(0, 0, 0, 0, 0, List.of(), Optional.empty(), new Stage.New());
+
+    public BuildState {
+        unheard = List.copyOf(unheard);
+    }
 
     /** Where a build stands. */
     public sealed interface Stage {
-        record New() implements Stage {}
+        BuildStatus.Phase phase();
+
+        record New() implements Stage {
+            @Override
+            public BuildStatus.Phase phase() {
+                return BuildStatus.Phase.NEW;
+            }
+        }
 
         /** In the queue. */
-        record Queued(Optional<Instant> notBefore) implements Stage {}
+        record Queued(Optional<Instant> notBefore) implements Stage {
+            @Override
+            public BuildStatus.Phase phase() {
+                return BuildStatus.Phase.QUEUED;
+            }
+        }
 
-        record Running(String worker, Instant startedAt) implements Stage {}
+        record Running(String worker, Instant startedAt) implements Stage {
+            @Override
+            public BuildStatus.Phase phase() {
+                return BuildStatus.Phase.RUNNING;
+            }
+        }
 
-        record Built(Descriptor manifest, Instant startedAt, Instant at) implements Stage {}
+        record Built(Descriptor manifest, Instant startedAt, Instant at) implements Stage {
+            @Override
+            public BuildStatus.Phase phase() {
+                return BuildStatus.Phase.BUILT;
+            }
+        }
 
-        record Failed(BuildFailure failure) implements Stage {}
+        record Failed(BuildFailure failure) implements Stage {
+            @Override
+            public BuildStatus.Phase phase() {
+                return BuildStatus.Phase.FAILED;
+            }
+        }
     }
 
     /** What a worker that holds a lease is told. */
@@ -99,7 +135,8 @@ public record BuildState(
     }
 
     /** A worker holds lease {@code fence} on request {@code granted}. */
-    Decision<StartAnswer> decideStart(BuildEvent.Requested granted, long fence, String worker, Instant now) {
+    Decision<StartAnswer> decideStart(
+            BuildEvent.Requested granted, long fence, String worker, BuildTerms terms, Instant now) {
         int r = granted.request();
         if (r < request || stage instanceof Stage.Built || (r == request && hasEnded())) {
             return new Decision<>(List.of(), new StartAnswer.Drop());
@@ -110,43 +147,43 @@ public record BuildState(
         if (fence <= this.fence) {
             return new Decision<>(List.of(), new StartAnswer.Superseded());
         }
+        if (r == request && stage instanceof Stage.Queued queued) {
+            Optional<Instant> later = queued.notBefore().filter(now::isBefore);
+            if (later.isPresent()) {
+                return new Decision<>(List.of(), new StartAnswer.NotBefore(later.get()));
+            }
+        }
         List<BuildEvent> events = new ArrayList<>();
         BuildState after = this;
+        if (stage instanceof Stage.Running) {
+            after = after.lose(events, "another lease took its place", terms, now);
+            if (r == request && after.hasEnded()) {
+                return new Decision<>(events, new StartAnswer.Drop());
+            }
+        }
         if (r > request) {
             // The crash came between the queue's Enqueued and this build's Requested: the entry carries what is needed.
             after = after.with(events, granted);
-        } else if (stage instanceof Stage.Running) {
-            after = after.with(events, lose(this.fence, false, "another lease took its place", now));
-            if (after.lost >= MAX_LOST_IN_A_ROW) {
-                after.with(events, tooManyLost(now));
-                return new Decision<>(events, new StartAnswer.Drop());
-            }
-        } else if (stage instanceof Stage.Queued queued
-                && queued.notBefore().isPresent()
-                && now.isBefore(queued.notBefore().get())) {
-            return new Decision<>(
-                    events, new StartAnswer.NotBefore(queued.notBefore().get()));
         }
         int next = after.attempt + 1;
-        events.add(new BuildEvent.AttemptStarted(next, r, fence, worker, now));
+        after.with(events, new BuildEvent.AttemptStarted(next, r, fence, worker, now));
         return new Decision<>(events, new StartAnswer.Start(next));
     }
 
-    /** An attempt reports its end. The answer: whether the report was of the current attempt. */
+    /** An attempt reports its end. The answer: whether the report counts, now or when it came first. */
     Decision<Boolean> decideFinished(int attempt, long fence, Result result, BuildTerms terms, Instant now) {
         if (!isCurrent(attempt, fence)) {
-            boolean alreadyRecorded = fence <= discarded || (attempt == this.attempt && fence == this.fence);
-            return new Decision<>(
-                    alreadyRecorded
-                            ? List.of()
-                            : List.of(new BuildEvent.ResultDiscarded(attempt, fence, describe(result), now)),
-                    false);
+            boolean late = unheard.contains(fence);
+            boolean repeated = attempt == this.attempt && fence == this.fence && !late;
+            List<BuildEvent> events =
+                    late ? List.of(new BuildEvent.ResultDiscarded(attempt, fence, describe(result), now)) : List.of();
+            return new Decision<>(events, repeated);
         }
         List<BuildEvent> events = new ArrayList<>();
         if (result instanceof Result.Succeeded succeeded) {
             events.add(new BuildEvent.Built(attempt, fence, succeeded.manifest(), now));
         } else if (result instanceof Result.HandedBack back) {
-            events.add(lose(fence, true, back.reason(), now));
+            events.add(new BuildEvent.AttemptLost(attempt, fence, true, bounded(back.reason()), now));
         } else if (result instanceof Result.Failed failed) {
             String message = bounded(failed.message());
             boolean infrastructure = failed.failureClass() == FailureClass.INFRASTRUCTURE;
@@ -156,9 +193,8 @@ public record BuildState(
                 events.add(new BuildEvent.AttemptFailed(
                         attempt, fence, failed.failureClass(), message, Optional.of(retryAt), now));
             } else {
-                Instant until = infrastructure
-                        ? now.plus(terms.backoffAfter(failuresNow).multipliedBy(2))
-                        : now.plus(terms.failureMemory());
+                Instant until =
+                        infrastructure ? terms.forgottenAfter(failuresNow, now) : now.plus(terms.failureMemory());
                 events.add(new BuildEvent.AttemptFailed(
                         attempt, fence, failed.failureClass(), message, Optional.empty(), now));
                 events.add(new BuildEvent.Failed(request, failed.failureClass(), message, Optional.of(until), now));
@@ -168,14 +204,10 @@ public record BuildState(
     }
 
     /** The queue took the lease away. */
-    List<BuildEvent> decideLost(long fence, String reason, Instant now) {
-        if (!(stage instanceof Stage.Running) || fence != this.fence) {
-            return List.of();
-        }
+    List<BuildEvent> decideLost(long fence, String reason, BuildTerms terms, Instant now) {
         List<BuildEvent> events = new ArrayList<>();
-        BuildState after = with(events, lose(fence, false, reason, now));
-        if (after.lost >= MAX_LOST_IN_A_ROW) {
-            after.with(events, tooManyLost(now));
+        if (stage instanceof Stage.Running && fence == this.fence) {
+            lose(events, reason, terms, now);
         }
         return events;
     }
@@ -198,78 +230,73 @@ public record BuildState(
         return stage instanceof Stage.Built || stage instanceof Stage.Failed;
     }
 
+    /** @throws IllegalStateException when {@link BuildLifeCycle} has no such step from here */
     public BuildState apply(BuildEvent event) {
+        BuildState after = after(event);
+        BuildLifeCycle.check(phase(), event, after.phase());
+        return after;
+    }
+
+    private BuildState after(BuildEvent event) {
         if (event instanceof BuildEvent.Requested e) {
             return new BuildState(
-                    e.request(), attempt, fence, 0, 0, discarded, Optional.of(e), new Stage.Queued(Optional.empty()));
+                    e.request(), attempt, fence, 0, 0, unheard, Optional.of(e), new Stage.Queued(Optional.empty()));
         }
         if (event instanceof BuildEvent.AttemptStarted e) {
-            return new BuildState(
-                    request,
-                    e.attempt(),
-                    e.fence(),
-                    failures,
-                    lost,
-                    discarded,
-                    requested,
-                    new Stage.Running(e.worker(), e.at()));
+            Stage running = new Stage.Running(e.worker(), e.at());
+            return new BuildState(request, e.attempt(), e.fence(), failures, lost, unheard, requested, running);
         }
         if (event instanceof BuildEvent.AttemptFailed e) {
-            return new BuildState(
-                    request, attempt, fence, failures + 1, 0, discarded, requested, new Stage.Queued(e.retryAt()));
+            Stage queued = new Stage.Queued(e.retryAt());
+            return new BuildState(request, attempt, fence, failures + 1, 0, unheard, requested, queued);
         }
         if (event instanceof BuildEvent.AttemptLost e) {
-            return new BuildState(
-                    request,
-                    attempt,
-                    fence,
-                    failures,
-                    e.handedBack() ? lost : lost + 1,
-                    discarded,
-                    requested,
-                    new Stage.Queued(Optional.empty()));
+            Stage queued = new Stage.Queued(Optional.empty());
+            return e.handedBack()
+                    ? at(queued, unheard)
+                    : new BuildState(request, attempt, fence, failures, lost + 1, withUnheard(), requested, queued);
         }
         if (event instanceof BuildEvent.Built e) {
             Instant startedAt = stage instanceof Stage.Running running ? running.startedAt() : e.at();
-            return at(new Stage.Built(e.manifest(), startedAt, e.at()));
+            return at(new Stage.Built(e.manifest(), startedAt, e.at()), unheard);
         }
         if (event instanceof BuildEvent.Failed e) {
-            return at(new Stage.Failed(new BuildFailure(e.failureClass(), e.message(), e.at(), e.until())));
+            Stage failed = new Stage.Failed(new BuildFailure(e.failureClass(), e.message(), e.at(), e.until()));
+            return at(failed, stage instanceof Stage.Running ? withUnheard() : unheard);
         }
         if (event instanceof BuildEvent.ResultDiscarded e) {
-            return new BuildState(
-                    request, attempt, fence, failures, lost, Math.max(discarded, e.fence()), requested, stage);
+            return at(
+                    stage, unheard.stream().filter(other -> other != e.fence()).toList());
         }
         throw new IllegalStateException("every event is one of the above");
     }
 
+    public BuildStatus.Phase phase() {
+        return stage.phase();
+    }
+
     /** What those who wait or look are shown. */
     public BuildStatus status(BuildKey key) {
-        BuildStatus.Phase phase = BuildStatus.Phase.NEW;
         Optional<Instant> startedAt = Optional.empty();
         Optional<Instant> endedAt = Optional.empty();
         Optional<Instant> notBefore = Optional.empty();
         Optional<Descriptor> manifest = Optional.empty();
         Optional<BuildFailure> failure = Optional.empty();
         if (stage instanceof Stage.Queued queued) {
-            phase = BuildStatus.Phase.QUEUED;
             notBefore = queued.notBefore();
         } else if (stage instanceof Stage.Running running) {
-            phase = BuildStatus.Phase.RUNNING;
             startedAt = Optional.of(running.startedAt());
         } else if (stage instanceof Stage.Built built) {
-            phase = BuildStatus.Phase.BUILT;
             startedAt = Optional.of(built.startedAt());
             endedAt = Optional.of(built.at());
             manifest = Optional.of(built.manifest());
         } else if (stage instanceof Stage.Failed failed) {
-            phase = BuildStatus.Phase.FAILED;
             endedAt = Optional.of(failed.failure().at());
             failure = Optional.of(failed.failure());
         }
         return new BuildStatus(
                 key,
-                phase,
+                phase(),
                 request,
                 attempt,
                 requested.map(BuildEvent.Requested::at),
@@ -280,8 +307,13 @@ public record BuildState(
                 failure);
     }
 
-    private BuildState at(Stage next) {
-        return new BuildState(request, attempt, fence, failures, lost, discarded, requested, next);
+    private BuildState at(Stage next, List<Long> nextUnheard) {
+        return new BuildState(request, attempt, fence, failures, lost, nextUnheard, requested, next);
+    }
+
+    private List<Long> withUnheard() {
+        return Stream.concat(unheard.stream().skip(Math.max(0, unheard.size() - MAX_UNHEARD + 1)), Stream.of(fence))
+                .toList();
     }
 
     private BuildState with(List<BuildEvent> events, BuildEvent event) {
@@ -289,17 +321,19 @@ public record BuildState(
         return apply(event);
     }
 
-    private BuildEvent.AttemptLost lose(long fence, boolean handedBack, String reason, Instant now) {
-        return new BuildEvent.AttemptLost(attempt, fence, handedBack, bounded(reason), now);
-    }
-
-    private BuildEvent.Failed tooManyLost(Instant now) {
-        return new BuildEvent.Failed(
-                request,
-                FailureClass.INFRASTRUCTURE,
-                MAX_LOST_IN_A_ROW + " workers in a row were lost while building it",
-                Optional.empty(),
-                now);
+    /** Adds the loss of the running attempt, and the end of the request when it was one too many. */
+    private BuildState lose(List<BuildEvent> events, String reason, BuildTerms terms, Instant now) {
+        BuildState after = with(events, new BuildEvent.AttemptLost(attempt, fence, false, bounded(reason), now));
+        return after.lost < MAX_LOST_IN_A_ROW
+                ? after
+                : after.with(
+                        events,
+                        new BuildEvent.Failed(
+                                request,
+                                FailureClass.INFRASTRUCTURE,
+                                MAX_LOST_IN_A_ROW + " workers in a row were lost while building it",
+                                Optional.of(terms.forgottenAfter(MAX_LOST_IN_A_ROW, now)),
+                                now));
     }
 
     private static String describe(Result result) {
@@ -312,8 +346,13 @@ public record BuildState(
         return "handed back";
     }
 
+    /** One line of valid text: half a surrogate pair would make the event impossible to store, again and again. */
     private static String bounded(String message) {
-        String line = message.replaceAll("\\p{Cntrl}+", " ").strip();
-        return line.length() <= MAX_MESSAGE ? line : line.substring(0, MAX_MESSAGE);
+        String line = UNPRINTABLE.matcher(message).replaceAll(" ").strip();
+        if (line.length() <= MAX_MESSAGE) {
+            return line;
+        }
+        return line.substring(
+                0, Character.isHighSurrogate(line.charAt(MAX_MESSAGE - 1)) ? MAX_MESSAGE - 1 : MAX_MESSAGE);
     }
 }

@@ -2,6 +2,7 @@ package dev.kiln.build;
 
 import dev.kiln.config.RepositoryConfig;
 import java.time.Duration;
+import java.time.Instant;
 
 /**
  * What the configuration says about failures of a build.
@@ -20,5 +21,10 @@ public record BuildTerms(int attempts, Duration failureMemory, Duration backoff)
     /** How long to wait after the {@code failures}th failure, counted from 1. */
     Duration backoffAfter(int failures) {
         return backoff.multipliedBy(1L << Math.min(failures - 1, MAX_DOUBLINGS));
+    }
+
+    /** Until when an infrastructure failure that was the last is remembered: twice the back-off it would have had. */
+    Instant forgottenAfter(int failures, Instant now) {
+        return now.plus(backoffAfter(failures).multipliedBy(2));
     }
 }

@@ -1,13 +1,15 @@
 package dev.kiln.build;
 
 import dev.kiln.oci.BuildKey;
-import dev.kiln.oci.Platform;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -34,6 +36,23 @@ public record QueueState(long lastFence, List<Entry> entries) {
 
         boolean isReady(Instant now) {
             return lease.isEmpty() && notBefore.map(t -> !now.isBefore(t)).orElse(true);
+        }
+    }
+
+    /**
+     * What a worker can take now.
+     *
+     * @param free slots
+     * @param platforms texts of platforms, or {@code *}
+     * @param builders their names, or {@code *}
+     */
+    public record Offer(
+            String worker, String incarnation, int free, Collection<String> platforms, Collection<String> builders) {
+        boolean fits(Entry entry) {
+            return (platforms.contains("*")
+                            || platforms.contains(entry.key().platform().toString()))
+                    && (builders.contains("*")
+                            || builders.contains(entry.input().builder()));
         }
     }
 
@@ -80,18 +99,47 @@ public record QueueState(long lastFence, List<Entry> entries) {
         return sameRepository >= limitPerRepository ? Optional.of(Refusal.REPOSITORY_FULL) : Optional.empty();
     }
 
-    /** The first entry that a worker with these offers may have now. */
-    Optional<Entry> next(Collection<String> platforms, Collection<String> builders, Instant now) {
-        return entries.stream()
-                .filter(e -> e.isReady(now)
-                        && offers(platforms, e.key().platform())
-                        && (builders.contains("*")
-                                || builders.contains(e.input().builder())))
-                .findFirst();
-    }
-
-    private static boolean offers(Collection<String> platforms, Platform platform) {
-        return platforms.contains("*") || platforms.contains(platform.toString());
+    /**
+     * Who gets what now: the ready entries in their order, each to the fitting worker with the most free slots, the first
+     * of equals.
+     */
+    List<QueueEvent.Granted> grants(Collection<Offer> offers, Instant now) {
+        Map<Offer, Integer> free = new LinkedHashMap<>();
+        offers.stream().filter(offer -> offer.free() > 0).forEach(offer -> free.put(offer, offer.free()));
+        // Thousands may wait for a platform that nobody has a slot for; the workers are looked through once for each.
+        Set<List<String>> nobody = new HashSet<>();
+        List<QueueEvent.Granted> grants = new ArrayList<>();
+        for (Entry entry : entries) {
+            if (free.isEmpty()) {
+                break;
+            }
+            List<String> need =
+                    List.of(entry.key().platform().toString(), entry.input().builder());
+            if (!entry.isReady(now) || nobody.contains(need)) {
+                continue;
+            }
+            Optional<Offer> best = Optional.empty();
+            for (Offer offer : free.keySet()) {
+                if (offer.fits(entry)
+                        && best.map(b -> free.get(b) < free.get(offer)).orElse(true)) {
+                    best = Optional.of(offer);
+                }
+            }
+            if (best.isEmpty()) {
+                nobody.add(need);
+                continue;
+            }
+            Offer offer = best.get();
+            free.computeIfPresent(offer, (o, n) -> n > 1 ? n - 1 : null);
+            grants.add(new QueueEvent.Granted(
+                    entry.key(),
+                    entry.request(),
+                    lastFence + 1 + grants.size(),
+                    offer.worker(),
+                    offer.incarnation(),
+                    now));
+        }
+        return grants;
     }
 
     /** When the next waiting entry becomes ready by time alone. */
@@ -124,6 +172,8 @@ public record QueueState(long lastFence, List<Entry> entries) {
                             : old);
         } else if (event instanceof QueueEvent.Removed e) {
             byKey.computeIfPresent(e.key(), (k, old) -> old.request() <= e.request() ? null : old);
+        } else {
+            throw new IllegalStateException("every event is one of the above");
         }
         return new QueueState(fence, List.copyOf(byKey.values()));
     }
