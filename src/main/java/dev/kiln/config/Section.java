@@ -60,7 +60,7 @@ final class Section {
     }
 
     Optional<Duration> duration(String key, Duration min, Duration max) {
-        String allowed = "a duration from " + Texts.of(min) + " to " + Texts.of(max);
+        String allowed = "a duration (with its unit) from " + Texts.of(min) + " to " + Texts.of(max);
         return read(key, allowed, values::getDuration, value -> value.compareTo(min) >= 0 && value.compareTo(max) <= 0);
     }
 

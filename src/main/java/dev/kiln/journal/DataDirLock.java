@@ -2,8 +2,6 @@ package dev.kiln.journal;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -11,6 +9,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,9 +22,14 @@ public final class DataDirLock implements AutoCloseable {
     private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rwx------");
     private static final Set<PosixFilePermission> OTHERS = PosixFilePermissions.fromString("------rwx");
 
+    // the system's lock is the process's: closing any other channel of the file would give it up
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+
+    private final Path dataDir;
     private final FileChannel channel;
 
-    private DataDirLock(FileChannel channel) {
+    private DataDirLock(Path dataDir, FileChannel channel) {
+        this.dataDir = dataDir;
         this.channel = channel;
     }
 
@@ -35,25 +39,40 @@ public final class DataDirLock implements AutoCloseable {
      * @throws CannotStart when another process has it, or it cannot be written
      */
     public static DataDirLock take(Path dataDir) {
-        FileChannel channel = null;
         try {
             create(dataDir);
+            Path real = dataDir.toRealPath();
+            if (HELD.add(real)) {
+                FileChannel channel = lock(real);
+                if (channel != null) {
+                    return new DataDirLock(real, channel);
+                }
+            }
+        } catch (IOException e) {
+            throw new CannotStart("cannot use data-dir " + dataDir + ": " + e, e);
+        }
+        throw new CannotStart("data-dir " + dataDir + " is in use by another process; stop it, or give this node a"
+                + " data-dir of its own");
+    }
+
+    /** The channel that holds the lock, or null when another process does. */
+    private static FileChannel lock(Path dataDir) throws IOException {
+        FileChannel channel = null;
+        boolean locked = false;
+        try {
             channel = FileChannel.open(
                     dataDir.resolve("lock"),
                     Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS));
-            FileLock lock = channel.tryLock();
-            if (lock != null) {
-                return new DataDirLock(channel);
+            locked = channel.tryLock() != null;
+            return locked ? channel : null;
+        } finally {
+            if (!locked) {
+                HELD.remove(dataDir);
+                if (channel != null) {
+                    channel.close();
+                }
             }
-        } catch (OverlappingFileLockException e) {
-            // this very process has it: the same answer
-        } catch (IOException e) {
-            closeQuietly(channel);
-            throw new CannotStart("cannot use data-dir " + dataDir + ": " + e, e);
         }
-        closeQuietly(channel);
-        throw new CannotStart("data-dir " + dataDir + " is in use by another process; stop it, or give this node a"
-                + " data-dir of its own");
     }
 
     private static void create(Path dataDir) throws IOException {
@@ -68,16 +87,6 @@ public final class DataDirLock implements AutoCloseable {
         }
     }
 
-    private static void closeQuietly(FileChannel channel) {
-        try {
-            if (channel != null) {
-                channel.close();
-            }
-        } catch (IOException e) {
-            LOG.debug("closing a lock that was not taken", e);
-        }
-    }
-
     @Override
     public void close() {
         try {
@@ -85,5 +94,6 @@ public final class DataDirLock implements AutoCloseable {
         } catch (IOException e) {
             LOG.warn("cannot give data-dir's lock back; the end of the process will", e);
         }
+        HELD.remove(dataDir);
     }
 }

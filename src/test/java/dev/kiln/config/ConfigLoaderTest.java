@@ -256,7 +256,7 @@ class ConfigLoaderTest {
             store.dir = work/store                  | kiln.store.dir must not be inside work-dir
             store.type = s3                         | kiln.store.type must be files, not "s3"
             store.min-free = -1                     | kiln.store.min-free must be a size
-            store.settle = soon                     | kiln.store.settle must be a duration from 0s to 60s, not "soon"
+            store.settle = soon                     | kiln.store.settle must be a duration (with its unit) from 0s to 60s, not "soon"
             secret = short                          | kiln.secret must be a text of at least 16 characters
             http.host = "http://x"                  | kiln.http.host must be a host name
             http.port = 8081                        | kiln.http.port must not be the port of the other listener
@@ -297,7 +297,7 @@ class ConfigLoaderTest {
             builder = make                         | .builder must be a key of kiln.builders (demo), not "make"
             answer-when = [linux/s390x]            | .answer-when names linux/s390x, which is not one of
             answer-when = first                    | .answer-when must be hinted, any, all or a list of platforms
-            hop = 25                               | .hop must be a duration from 100ms
+            hop = 25                               | .hop must be a duration (with its unit) from 100ms
             hop = 60s                              | .hop must be shorter than akka.http.server.idle-timeout (60s)
             patience = 10s                         | .patience must be at least hop (25s)
             build.attempts = 0                     | .build.attempts must be a whole number from 1 to 100
