@@ -77,7 +77,8 @@ final class FileRange extends GraphStage<SourceShape<ByteString>> {
             try {
                 channel = FileChannel.open(file, StandardOpenOption.READ);
             } catch (NoSuchFileException e) {
-                throw FileBlobStore.absent(name);
+                failStage(FileBlobStore.absent(name));
+                return;
             }
             if (remaining == 0) {
                 completeStage();
@@ -90,7 +91,8 @@ final class FileRange extends GraphStage<SourceShape<ByteString>> {
             while (buffer.hasRemaining()) {
                 int n = channel.read(buffer, position);
                 if (n < 0) {
-                    throw new EOFException("could not read " + name + ": it is shorter than was asked for");
+                    failStage(new EOFException("could not read " + name + ": it is shorter than was asked for"));
+                    return;
                 }
                 position += n;
                 remaining -= n;

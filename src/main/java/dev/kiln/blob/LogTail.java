@@ -81,7 +81,7 @@ final class LogTail extends GraphStage<SourceShape<ByteString>> {
             try {
                 channel = FileChannel.open(file, StandardOpenOption.READ);
             } catch (NoSuchFileException e) {
-                throw FileBlobStore.absent(name);
+                failStage(FileBlobStore.absent(name));
             }
         }
 

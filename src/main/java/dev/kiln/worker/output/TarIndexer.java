@@ -52,12 +52,13 @@ final class TarIndexer {
                 position = next(data, header.getSize());
                 continue;
             }
-            String name = inside(extended.getOrDefault("path", header.getName()));
+            String written = extended.getOrDefault("path", header.getName());
+            String name = inside(written);
             long size = 0;
             switch (header.getLinkFlag()) {
                 case TarConstants.LF_NORMAL, TarConstants.LF_OLDNORM, TarConstants.LF_CONTIG -> {
                     size = size(extended, header);
-                    if (!header.isDirectory()) { // its name ends with a slash
+                    if (!written.endsWith("/")) { // an old way to write a directory
                         visitor.visit(name, new TarEntry.Data(data, size));
                     }
                 }
