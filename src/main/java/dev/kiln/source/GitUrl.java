@@ -54,7 +54,8 @@ final class GitUrl {
             case "http", "https" -> requireHost(hasHost, Kind.HTTP);
             case "ssh" -> requireHost(hasHost, Kind.SSH);
             case "file" -> requireAbsolute(uri);
-            case "" -> hasHost ? Kind.SSH : requireAbsolute(uri);
+            // without a user, ext::command and the like would pass for a host
+            case "" -> hasHost ? requireHost(uri.getUser() != null, Kind.SSH) : requireAbsolute(uri);
             default ->
                 throw new IllegalArgumentException(
                         "the source's url must be https, http, ssh, git@host:path or an absolute path");
@@ -63,7 +64,7 @@ final class GitUrl {
 
     private static Kind requireHost(boolean hasHost, Kind kind) {
         if (!hasHost) {
-            throw new IllegalArgumentException("the source's url names no host");
+            throw new IllegalArgumentException("the source's url names no host, or no user before it");
         }
         return kind;
     }

@@ -184,6 +184,10 @@ final class MirroredGit {
         Set<ObjectId> objects = use(refs::objects);
         boolean all =
                 known.table().pointers().values().stream().allMatch(pointer -> objects.contains(pointer.object()));
+        if (all && isDamaged()) {
+            mirror.delete();
+            return false;
+        }
         if (all) {
             complete = Optional.of(known);
         }

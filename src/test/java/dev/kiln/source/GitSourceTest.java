@@ -9,7 +9,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Tag;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -272,42 +271,26 @@ class GitSourceTest {
 
     @Test
     void whatIsKnownIsServedWhileGitIsAwayAndAfterARestart() throws Exception {
-        GitSource source = fixture.source(hangingLater());
-        assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
-        goAway();
-        fixture.clock.pass(Duration.ofMinutes(1));
+        try (GitHttp web = new GitHttp(folder)) {
+            GitSourceConfig config = config(web.url("/origin.git"));
+            GitSource source = fixture.source(config);
+            assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
+            web.status(503);
+            fixture.clock.pass(Duration.ofMinutes(1));
 
-        for (GitSource each : List.of(source, fixture.source(hangingLater()))) {
-            assertThat(found(each, "main").revision()).isEqualTo(revision(second));
-            assertThat(found(each, first.name()).revision()).isEqualTo(revision(first));
-            assertThat(found(each, first.name().substring(0, 8)).revision()).isEqualTo(revision(first));
-            assertThat(each.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("main"))));
-            unavailable(each, "never-seen");
-            unavailable(each, "0".repeat(40));
-            assertThat(each.archive(revision(first)).commitTime()).isEqualTo(1_700_000_000);
+            serveWhatIsKnown(source);
+            serveWhatIsKnown(fixture.source(config));
         }
     }
 
-    /** A repository over dumb http, since a local one that is away is a complete answer. */
-    private GitSourceConfig hangingLater() throws IOException {
-        if (web == null) {
-            web = new DumbHttp(folder);
-        }
-        web.updateServerInfo(origin);
-        return config(web.url("/origin.git"));
-    }
-
-    private DumbHttp web;
-
-    private void goAway() {
-        web.status(503);
-    }
-
-    @AfterEach
-    void stopWeb() {
-        if (web != null) {
-            web.close();
-        }
+    private void serveWhatIsKnown(GitSource each) throws SourceException {
+        assertThat(found(each, "main").revision()).isEqualTo(revision(second));
+        assertThat(found(each, first.name()).revision()).isEqualTo(revision(first));
+        assertThat(found(each, first.name().substring(0, 8)).revision()).isEqualTo(revision(first));
+        assertThat(each.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("main"))));
+        unavailable(each, "never-seen");
+        unavailable(each, "0".repeat(40));
+        assertThat(each.archive(revision(first)).commitTime()).isEqualTo(1_700_000_000);
     }
 
     @Test
