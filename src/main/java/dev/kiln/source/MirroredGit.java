@@ -115,7 +115,10 @@ final class MirroredGit {
             return known;
         }
         boolean reachable = walk(repository, id, table);
-        judgements.put(question, reachable);
+        // before its fetch, a table's tips are not all here, and what they reach may seem unreachable
+        if (reachable || complete.filter(last -> last.table().equals(table)).isPresent()) {
+            judgements.put(question, reachable);
+        }
         return reachable;
     }
 
@@ -206,7 +209,7 @@ final class MirroredGit {
             remember(now);
             mirror.touch(at);
             if (isNew) {
-                mirrors.trim();
+                mirrors.trim(mirror);
             } else {
                 use(repository -> refs.tidy(repository, table));
             }

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.kiln.config.RepositoryConfig.Credentials;
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
+import dev.kiln.config.RepositoryConfig.Ssh;
 import dev.kiln.oci.Tag;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -163,6 +165,34 @@ class GitRemoteTest {
             strings = {"git://host/x", "ext::sh -c x", "relative/path", "ftp://host/x", "http:///x", "", "bundle:/x"})
     void otherAddressesAreRefused(String url) {
         assertThat(catchThrowable(() -> GitUrl.parse(url))).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "https://u:p@git.example.com/a/b.git?token=x, https://git.example.com/a/b.git",
+        "ssh://git@git.example.com:2222/a/b.git, ssh://git.example.com:2222/a/b.git",
+        "git@git.example.com:a/b.git, ssh://git.example.com/a/b.git",
+        "http://git.example.com:8080/a.git, http://git.example.com:8080/a.git"
+    })
+    void theAddressThatIsShownHasNoUserAndNoQuery(String url, String shown) {
+        assertThat(GitUrl.parse(url)).hasToString(shown);
+    }
+
+    @Test
+    void anSshServerThatHangsIsWaitedForNoLongerThanTheTimeout() throws Exception {
+        try (Hanging server = new Hanging("")) {
+            String url = server.url().replace("http://", "ssh://git@");
+            GitSourceConfig config = config(url);
+            GitSource source = fixture.source(new GitSourceConfig(
+                    url,
+                    config.allowedRefs(),
+                    config.refresh(),
+                    Duration.ofSeconds(1),
+                    Optional.empty(),
+                    Optional.of(new Ssh(Optional.empty(), folder.resolve("known_hosts")))));
+
+            unavailable(source, "main");
+        }
     }
 
     @Test

@@ -294,6 +294,30 @@ class GitSourceTest {
     }
 
     @Test
+    void manyFetchesDoNotLeaveManyPacks() {
+        GitSource source = fixture.source(origin);
+        ObjectId tip = second;
+        for (int i = 0; i < 60; i++) {
+            tip = origin.commit("commit " + i, tip);
+            origin.ref("refs/heads/main", tip);
+            fixture.clock.pass(Duration.ofSeconds(11));
+            // a parent's id, since a tip's needs no mirror
+            found(source, second.name().substring(0, 9));
+        }
+        assertThat(fixture.fetches).hasValue(60);
+        assertThat(fixture.files().stream().filter(file -> file.toString().endsWith(".pack")))
+                .hasSizeLessThan(50);
+        assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void lookUpsBeyondTheBoundAreRefusedWithAReason() {
+        fixture.close();
+
+        assertThat(unavailable(fixture.source(origin), "main")).contains("at once");
+    }
+
+    @Test
     void aDamagedMirrorIsMadeAnew() throws Exception {
         SourceArchive before = fixture.source(origin).archive(revision(second));
         for (Path file : fixture.files()) {

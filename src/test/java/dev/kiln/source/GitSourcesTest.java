@@ -106,7 +106,7 @@ class GitSourcesTest {
         Mirror newest = mirrors.of(new RepositoryName("team/app4"), url);
 
         oldest.use(repository -> {
-            trim(mirrors);
+            trim(mirrors, newest);
             return null;
         });
 
@@ -115,13 +115,13 @@ class GitSourcesTest {
         try (Stream<Path> left = Files.list(all)) {
             assertThat(left).hasSize(3);
         }
-        trim(mirrors);
+        trim(mirrors, newest);
         assertThat(oldest.exists()).isFalse();
     }
 
-    private static void trim(Mirrors mirrors) {
+    private static void trim(Mirrors mirrors, Mirror kept) {
         try {
-            mirrors.trim();
+            mirrors.trim(kept);
         } catch (IOException e) {
             throw new AssertionError(e);
         }
