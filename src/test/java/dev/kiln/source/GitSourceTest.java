@@ -11,6 +11,7 @@ import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Tag;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -294,7 +295,7 @@ class GitSourceTest {
     }
 
     @Test
-    void manyFetchesDoNotLeaveManyPacks() {
+    void manyFetchesDoNotLeaveManyPacks() throws Exception {
         GitSource source = fixture.source(origin);
         ObjectId tip = second;
         for (int i = 0; i < 60; i++) {
@@ -304,7 +305,14 @@ class GitSourceTest {
             // a parent's id, since a tip's needs no mirror
             found(source, second.name().substring(0, 9));
         }
-        assertThat(fixture.fetches).hasValue(60);
+        for (Path file : fixture.files()) {
+            Files.setLastModifiedTime(file, FileTime.fromMillis(0));
+        }
+        origin.ref("refs/heads/main", origin.commit("later", tip));
+        fixture.clock.pass(Duration.ofHours(2));
+        found(source, second.name().substring(0, 9));
+
+        assertThat(fixture.fetches).hasValue(61);
         assertThat(fixture.files().stream().filter(file -> file.toString().endsWith(".pack")))
                 .hasSizeLessThan(50);
         assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
