@@ -43,7 +43,7 @@ class CommandBuilderTest {
 
     @BeforeAll
     static void probe(@TempDir Path directory) throws Exception {
-        probed = Isolation.probe(directory.resolve("work"), 60_000);
+        probed = Isolation.probe(directory.resolve("work"), 60_000, 8);
     }
 
     private Attempts attempts(Kind kind) throws IOException {
@@ -222,13 +222,14 @@ class CommandBuilderTest {
         Attempts attempts = attempts();
         attempts.maxOutput = 2 << 20;
         assertThat(attempts.run(script)).isEqualTo(failed(FailureClass.SOURCE, "it wrote more than 2 MiB"));
+        AttemptDirectory.delete(attempts.workDir.resolve("slot-0"));
     }
 
     @Test
     void endsABuildThatNestsDirectoriesWithoutEnd() throws Exception {
         Attempts attempts = attempts();
         assertThat(attempts.run("perl -e 'for (1..3000) { mkdir \"abcdefghij\"; chdir \"abcdefghij\" } sleep 1000'"))
-                .isEqualTo(failed(FailureClass.SOURCE, "it nested directories too deeply"));
+                .isEqualTo(failed(FailureClass.SOURCE, "it made deeper or more directories than can be measured"));
         AttemptDirectory.delete(attempts.workDir.resolve("slot-0"));
         assertThat(attempts.workDir.resolve("slot-0")).doesNotExist();
     }
