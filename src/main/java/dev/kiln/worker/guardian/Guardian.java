@@ -51,7 +51,7 @@ public final class Guardian {
         Runtime.getRuntime().addShutdownHook(last);
         Ending ending = guardian.run();
         try (OutputStream report = new FileOutputStream(FileDescriptor.err)) {
-            report.write((ending.line() + "\n").getBytes(StandardCharsets.UTF_8));
+            report.write(ending.line().concat("\n").getBytes(StandardCharsets.UTF_8));
         }
         Runtime.getRuntime().halt(0);
     }
