@@ -47,12 +47,12 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Everything the listeners answer from, in memory: the tag says what becomes of a pull. */
-final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Links, BuildLogs {
+public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Links, BuildLogs {
     static final String REVISION = "0123456789abcdef0123456789abcdef01234567";
     static final Platform AMD64 = Platform.of("linux/amd64");
     static final Platform ARM64 = Platform.of("linux/arm64/v8");
     static final RepositoryName APP = new RepositoryName("team/app");
-    static final BuildKey BUILD = BuildKey.of("team/app@" + REVISION + "@linux/amd64");
+    public static final BuildKey BUILD = BuildKey.of("team/app@" + REVISION + "@linux/amd64");
     static final String BUILD_ID = BUILD.id();
     static final Instant AT = Instant.parse("2026-11-23T10:00:00Z");
 

@@ -4,15 +4,29 @@ import static dev.kiln.http.Fakes.BUILD_ID;
 import static dev.kiln.http.Fakes.INDEX;
 import static dev.kiln.http.Fakes.LAYER_DIGEST;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.fail;
 
+import akka.http.javadsl.model.HttpRequest;
+import akka.http.javadsl.model.HttpResponse;
+import dev.kiln.blob.ContentStore;
 import dev.kiln.client.Hint;
+import dev.kiln.config.KilnConfig;
 import dev.kiln.http.Wire.Answer;
+import dev.kiln.http.api.HealthRoutes;
+import dev.kiln.http.registry.RegistryRoutes;
+import dev.kiln.http.wire.Routes;
 import dev.kiln.image.Pull;
+import java.io.IOException;
+import java.net.BindException;
+import java.net.ConnectException;
+import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -170,15 +184,57 @@ class ListenerTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {APP + "latest", APP + "sha256:", "/v2/"})
+    void aHitNeedsNoOtherThread(String path) throws Exception {
+        KilnConfig config = TestServer.config(Optional.empty(), Duration.ofSeconds(25), 0, 0);
+        Fakes fakes = new Fakes();
+        Routes registry = new RegistryRoutes(
+                config, fakes, new ContentStore(fakes, fakes), task -> fail("the store was asked"), () -> "");
+        Routes rest = new HealthRoutes(Optional::empty);
+        String target = path.replace("sha256:", INDEX.descriptor().digest().value());
+        CompletableFuture<HttpResponse> answer = new Listener(registry, rest, rest)
+                .apply(HttpRequest.GET(target))
+                .toCompletableFuture();
+        assertThat(answer).isDone();
+        assertThat(answer.join().status().intValue()).isEqualTo(200);
+    }
+
     @Test
-    void aHitIsAnsweredOnTheThreadThatAskedForIt() throws Exception {
+    void aShutdownLetsHeldPullsComeToTheirEnd() throws Exception {
         start();
-        try (Wire wire = new Wire(server.port())) {
-            for (int i = 0; i < 1000; i++) {
-                assertThat(wire.request("GET", APP + "latest").status()).isEqualTo(200);
-            }
+        ExecutorService client = Executors.newSingleThreadExecutor();
+        try (Wire held = new Wire(server.port())) {
+            Future<Answer> answer = client.submit(() -> held.request("HEAD", APP + "held"));
+            Awaitility.await().until(() -> !server.fakes.pulls.isEmpty());
+            server.terminate();
+            Awaitility.await().until(() -> isRefused(server.port()));
+            server.fakes.held.complete(INDEX);
+            assertThat(answer.get().status()).isEqualTo(200);
+            assertThat(answer.get().header("Connection")).isEqualTo("close");
+        } finally {
+            client.shutdownNow();
         }
-        assertThat(server.fakes.pulls).hasSize(1000);
+    }
+
+    private static boolean isRefused(int port) throws IOException {
+        try {
+            new Wire(port).close();
+            return false;
+        } catch (ConnectException e) {
+            return true;
+        }
+    }
+
+    @Test
+    void aPortThatIsTakenStopsTheStartAndLeavesNothingBound() throws Exception {
+        start();
+        int adminPort;
+        try (ServerSocket free = new ServerSocket(0)) {
+            adminPort = free.getLocalPort();
+        }
+        assertThatThrownBy(() -> server.startOn(server.port(), adminPort)).hasRootCauseInstanceOf(BindException.class);
+        assertThat(isRefused(adminPort)).isTrue();
     }
 
     @Test

@@ -214,7 +214,7 @@ class RequestTableTest {
                         .has("Location: " + app + "waiting?w=1.abc-_\n"),
                 get("who waited too long is told so in three places", app + "notyet", 429)
                         .has(
-                                "HTTP/1.1 429 still building linux/amd64: pull again; log: http://127.0.0.1:",
+                                "HTTP/1.1 429 still building linux/amd64: pull again\n",
                                 "Retry-After: 15",
                                 "TOOMANYREQUESTS",
                                 "\"message\":\"still building linux/amd64: pull again; log: http://127.0.0.1:",
@@ -225,7 +225,7 @@ class RequestTableTest {
                         .has("Retry-After: 1\n", "HTTP/1.1 429 the build queue is full: pull again\n"),
                 get("a failed build is told in three places", app + "broken", 424)
                         .has(
-                                "HTTP/1.1 424 build of linux/amd64 failed: exit 2: no rule to make \"all\"",
+                                "HTTP/1.1 424 build of linux/amd64 failed: exit 2: no rule to make \"all\"\n",
                                 "MANIFEST_UNKNOWN",
                                 "Warning: 299 - \"build of linux/amd64 failed: exit 2: no rule to make \\\"all\\\"",
                                 "Content-Type: application/json"),

@@ -30,9 +30,13 @@ final class TestServer implements AutoCloseable {
     TestServer(String settings, Optional<String> publicUrl, Duration hop) throws Exception {
         kit = ActorTestKit.create(
                 ConfigFactory.parseString("akka.loglevel=WARNING\n" + settings).withFallback(ConfigFactory.load()));
-        server = HttpServer.start(
+        server = start(config(publicUrl, hop, 0, 0));
+    }
+
+    private HttpServer start(KilnConfig config) throws Exception {
+        return HttpServer.start(
                         kit.system(),
-                        config(publicUrl, hop),
+                        config,
                         new HttpServices(
                                 fakes, fakes, fakes, new ContentStore(fakes, fakes), fakes, blocking, notReady::get))
                 .toCompletableFuture()
@@ -43,6 +47,16 @@ final class TestServer implements AutoCloseable {
         this("", Optional.empty(), Duration.ofSeconds(25));
     }
 
+    /** Starts a second pair of listeners in the same system. */
+    HttpServer startOn(int port, int adminPort) throws Exception {
+        return start(config(Optional.empty(), Duration.ofSeconds(25), port, adminPort));
+    }
+
+    /** Ends the actor system as a signal to the process does, with its coordinated shutdown. */
+    void terminate() {
+        kit.system().terminate();
+    }
+
     int port() {
         return server.publicPort();
     }
@@ -51,7 +65,7 @@ final class TestServer implements AutoCloseable {
         return server.adminPort();
     }
 
-    static KilnConfig config(Optional<String> publicUrl, Duration hop) {
+    static KilnConfig config(Optional<String> publicUrl, Duration hop, int port, int adminPort) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/**"),
                 new RepositoryConfig.GitSourceConfig(
@@ -79,8 +93,8 @@ final class TestServer implements AutoCloseable {
                 Optional.empty(),
                 new KilnConfig.Database("jdbc:h2:mem:", "", "", 1),
                 new KilnConfig.Store(Path.of("/nowhere/store"), 0, Duration.ZERO),
-                new KilnConfig.Http("127.0.0.1", 0, publicUrl),
-                new KilnConfig.Admin("127.0.0.1", 0),
+                new KilnConfig.Http("127.0.0.1", port, publicUrl),
+                new KilnConfig.Admin("127.0.0.1", adminPort),
                 new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 1 << 20),
                 List.of(repository),
                 Map.of(),

@@ -176,7 +176,7 @@ final class ManifestRoutes {
         // An address that is cut off helps nobody: then it stands in the detail alone.
         int room = ErrorResponses.MAX_MESSAGE - suffix.length();
         String text = room >= 40 ? OneLine.of(message, room) + suffix : message;
-        return ErrorResponses.of(code, status, text, Map.of("build", id, "log", log), headers);
+        return ErrorResponses.of(code, status, message, text, Map.of("build", id, "log", log), headers);
     }
 
     /** The exact type, without a charset; what nobody can parse is served as bytes. */

@@ -43,12 +43,23 @@ public final class ErrorResponses {
         return of(code, code.status(), message, Map.of(), headers);
     }
 
+    public static HttpResponse of(
+            ProblemCode code, int status, String message, Map<String, String> detail, List<HttpHeader> headers) {
+        return of(code, status, message, message, detail, headers);
+    }
+
     /**
-     * @param message may be of any length and hold anything; the reason phrase is the beginning of it
+     * @param reason what fits the reason phrase: the beginning of it is used
+     * @param message may be of any length and hold anything
      * @param detail for machines, beside the message
      */
     public static HttpResponse of(
-            ProblemCode code, int status, String message, Map<String, String> detail, List<HttpHeader> headers) {
+            ProblemCode code,
+            int status,
+            String reason,
+            String message,
+            Map<String, String> detail,
+            List<HttpHeader> headers) {
         String line = OneLine.of(message, MAX_MESSAGE);
         ObjectNode error = JSON.createObjectNode().put("code", code.name()).put("message", line);
         if (!detail.isEmpty()) {
@@ -64,17 +75,15 @@ public final class ErrorResponses {
             all.add(Headers.warning(line));
         }
         return HttpResponse.create()
-                .withStatus(status(status, line))
+                .withStatus(status(status, OneLine.of(reason, MAX_REASON)))
                 .withHeaders(all)
                 .withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, bytes(body)));
     }
 
-    /** A status whose HTTP/1.1 reason phrase is the beginning of {@code line}, unless its standard phrase says enough. */
-    public static StatusCode status(int status, String line) {
-        if (STANDARD_REASONS.contains(status) || line.isEmpty()) {
-            return StatusCodes.get(status);
-        }
-        return StatusCodes.custom(status, OneLine.of(line, MAX_REASON), "");
+    private static StatusCode status(int status, String reason) {
+        return STANDARD_REASONS.contains(status) || reason.isEmpty()
+                ? StatusCodes.get(status)
+                : StatusCodes.custom(status, reason, "");
     }
 
     public static byte[] bytes(JsonNode json) {
