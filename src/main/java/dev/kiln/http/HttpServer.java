@@ -1,9 +1,12 @@
 package dev.kiln.http;
 
+import akka.Done;
+import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.http.javadsl.Http;
 import akka.http.javadsl.ServerBinding;
 import akka.http.javadsl.settings.ServerSettings;
+import akka.pattern.Patterns;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.http.api.ApiRoutes;
@@ -26,6 +29,8 @@ import java.util.concurrent.atomic.AtomicReference;
 public final class HttpServer {
     /** On top of the longest hop, for the answer to go out. */
     private static final Duration DRAIN = Duration.ofSeconds(5);
+
+    private static final Duration FLUSH = Duration.ofMillis(250);
 
     private final ServerBinding publicBinding;
     private final ServerBinding adminBinding;
@@ -67,6 +72,7 @@ public final class HttpServer {
                             }
                             adminBinding.addToCoordinatedShutdown(deadline, system);
                             publicBinding.addToCoordinatedShutdown(deadline, system);
+                            flushAfterDrain(system);
                             HttpServer server = new HttpServer(
                                     publicBinding,
                                     adminBinding,
@@ -77,6 +83,19 @@ public final class HttpServer {
                             return CompletableFuture.completedFuture(server);
                         })
                         .thenCompose(stage -> stage));
+    }
+
+    /**
+     * Akka HTTP counts a connection as drained when it has handed its last answer to the socket's actor, not when the bytes
+     * are out: a system that ends at once would reset that connection. So what comes after waits a moment.
+     */
+    private static void flushAfterDrain(ActorSystem<?> system) {
+        CoordinatedShutdown.get(system)
+                .addTask(
+                        CoordinatedShutdown.PhaseServiceStop(),
+                        "http-flush",
+                        () -> Patterns.after(
+                                FLUSH, system, () -> CompletableFuture.completedFuture(Done.getInstance())));
     }
 
     public int publicPort() {

@@ -207,7 +207,7 @@ class ListenerTest {
         try (Wire held = new Wire(server.port())) {
             Future<Answer> answer = client.submit(() -> held.request("HEAD", APP + "held"));
             Awaitility.await().until(() -> !server.fakes.pulls.isEmpty());
-            server.terminate();
+            server.shutDown();
             Awaitility.await().until(() -> isRefused(server.port()));
             server.fakes.held.complete(INDEX);
             assertThat(answer.get().status()).isEqualTo(200);

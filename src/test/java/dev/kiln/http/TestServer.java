@@ -1,5 +1,6 @@
 package dev.kiln.http;
 
+import akka.actor.CoordinatedShutdown;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
@@ -52,9 +53,9 @@ final class TestServer implements AutoCloseable {
         return start(config(Optional.empty(), Duration.ofSeconds(25), port, adminPort));
     }
 
-    /** Ends the actor system as a signal to the process does, with its coordinated shutdown. */
-    void terminate() {
-        kit.system().terminate();
+    /** Begins the coordinated shutdown, as a signal to the process does. */
+    void shutDown() {
+        CoordinatedShutdown.get(kit.system()).runAll(CoordinatedShutdown.unknownReason());
     }
 
     int port() {
