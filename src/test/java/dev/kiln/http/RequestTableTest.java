@@ -6,10 +6,11 @@ import static dev.kiln.http.Fakes.INDEX;
 import static dev.kiln.http.Fakes.LAYER_DIGEST;
 import static dev.kiln.http.Fakes.MANIFEST;
 import static dev.kiln.http.Fakes.UNLINKED;
+import static dev.kiln.http.Row.get;
+import static dev.kiln.http.Row.row;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.http.Wire.Answer;
-import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -28,42 +29,6 @@ class RequestTableTest {
     @AfterAll
     static void stop() {
         server.close();
-    }
-
-    /** @param contains must be in the head (as {@code Name: value}, any case of name) or the body */
-    record Row(
-            String sentence,
-            boolean admin,
-            String method,
-            String target,
-            List<String> headers,
-            int status,
-            List<String> contains) {
-        Row with(String... lines) {
-            return new Row(sentence, admin, method, target, List.of(lines), status, contains);
-        }
-
-        Row has(String... parts) {
-            return new Row(sentence, admin, method, target, headers, status, List.of(parts));
-        }
-
-        Row onAdmin() {
-            return new Row(sentence, true, method, target, headers, status, contains);
-        }
-
-        @Override
-        public String toString() {
-            String shown = target.length() > 60 ? target.substring(0, 60) + "..." : target;
-            return sentence + ": " + method + " " + shown + " " + headers + " -> " + status;
-        }
-    }
-
-    private static Row row(String sentence, String method, String target, int status) {
-        return new Row(sentence, false, method, target, List.of(), status, List.of());
-    }
-
-    private static Row get(String sentence, String target, int status) {
-        return row(sentence, "GET", target, status);
     }
 
     static Stream<Row> rows() {
