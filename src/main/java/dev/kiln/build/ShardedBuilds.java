@@ -57,6 +57,11 @@ public final class ShardedBuilds implements Builds {
         queue.tell(command);
     }
 
+    /** Joins a build, or begins a request when there is none to join. */
+    public CompletionStage<BuildEntity.RequestAnswer> request(BuildKey key, Cause cause, BuildInput input) {
+        return ask(key, replyTo -> new BuildEntity.Request(cause, input, replyTo));
+    }
+
     @Override
     public CompletionStage<BuildStatus> status(BuildKey key) {
         return ask(key, BuildEntity.Get::new);

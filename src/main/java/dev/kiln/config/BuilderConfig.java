@@ -18,6 +18,13 @@ public sealed interface BuilderConfig {
             command = List.copyOf(command);
             environment = Map.copyOf(environment);
         }
+
+        /** Without the environment's values, which may be secrets. */
+        @Override
+        public String toString() {
+            return "Command[" + command + ", environment=" + environment.keySet() + ", path=" + path + ", user=" + user
+                    + ", maxProcesses=" + maxProcesses + "]";
+        }
     }
 
     /**

@@ -31,8 +31,7 @@ public record KilnConfig(
         List<RepositoryConfig> repositories,
         Map<String, BuilderConfig> builders,
         Worker worker,
-        Queue queue,
-        boolean demo) {
+        Queue queue) {
 
     public KilnConfig {
         roles = Set.copyOf(roles);
@@ -43,6 +42,28 @@ public record KilnConfig(
     /** The first configured repository whose pattern matches, or empty: such a name is unknown. */
     public Optional<RepositoryConfig> repository(RepositoryName name) {
         return repositories.stream().filter(r -> r.name().matches(name)).findFirst();
+    }
+
+    /**
+     * Where the demonstration's git repository belongs, which the first start creates: the source of the first repository
+     * that is configured to come from {@code demo/} under {@code dataDir}. Empty when none is.
+     */
+    public Optional<Path> demoRepository() {
+        Path demo = dataDir.resolve("demo");
+        return repositories.stream()
+                .map(repository -> repository.source().url())
+                .filter(url -> url.startsWith("/") && !url.contains("{"))
+                .map(url -> Path.of(url).normalize())
+                .filter(path -> path.startsWith(demo) && !path.equals(demo))
+                .findFirst();
+    }
+
+    /** Without the secret. */
+    @Override
+    public String toString() {
+        return "KilnConfig[roles=" + roles + ", dataDir=" + dataDir + ", workDir=" + workDir + ", database=" + database
+                + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
+                + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue + "]";
     }
 
     public enum Role {

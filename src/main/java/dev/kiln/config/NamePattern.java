@@ -12,7 +12,7 @@ public final class NamePattern {
 
     /** @throws IllegalArgumentException when {@code text} could match no repository name */
     public NamePattern(String text) {
-        if (!VALID.matcher(text).matches()) {
+        if (!isValid(text)) {
             throw new IllegalArgumentException("not a pattern of repository names: " + text);
         }
         this.text = text;
@@ -28,6 +28,16 @@ public final class NamePattern {
             }
         }
         this.pattern = Pattern.compile(regex.toString());
+    }
+
+    /** Whether {@code text} could match a repository's name. */
+    public static boolean isValid(String text) {
+        return text.length() <= RepositoryName.MAX_LENGTH && VALID.matcher(text).matches();
+    }
+
+    /** Whether every name matches. */
+    public boolean matchesAll() {
+        return text.equals("**");
     }
 
     public boolean matches(RepositoryName name) {

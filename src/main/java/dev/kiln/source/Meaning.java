@@ -1,10 +1,11 @@
 package dev.kiln.source;
 
 import dev.kiln.oci.Revision;
+import dev.kiln.oci.Wire;
 import java.time.Instant;
 
 /** What git says a tag means. */
-public sealed interface Meaning {
+public sealed interface Meaning extends Wire {
     /**
      * The tag means this revision.
      *

@@ -1,0 +1,41 @@
+package dev.kiln.client;
+
+import dev.kiln.oci.Revision;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * Where a pull stands that has been sent back to itself: the redirect counter's content.
+ *
+ * @param number of redirects so far, 0 to {@link #MAX}
+ * @param startedAt when the pull began, to the second
+ * @param revision the revision it began with, once that is known
+ */
+public record Hop(int number, Instant startedAt, Optional<Revision> revision) {
+    /** Go's HTTP client follows nine redirects; the tenth fails (clients.md, section 1). */
+    public static final int MAX = 9;
+
+    public static Hop first(Instant now) {
+        return new Hop(0, now, Optional.empty());
+    }
+
+    public Hop at(Revision revision) {
+        return new Hop(number, startedAt, Optional.of(revision));
+    }
+
+    public Hop next() {
+        return new Hop(number + 1, startedAt, revision);
+    }
+
+    /** How long this request may be held. */
+    public Duration hold(Duration hop, Duration patience) {
+        Duration left = patience.minus(hop.multipliedBy(number));
+        return left.isNegative() ? Duration.ZERO : left.compareTo(hop) < 0 ? left : hop;
+    }
+
+    /** Whether the client may be sent back once more when this hop has passed. */
+    public boolean mayGoOn(Duration hop, Duration patience) {
+        return number < MAX && hop.multipliedBy(number + 1L).compareTo(patience) < 0;
+    }
+}

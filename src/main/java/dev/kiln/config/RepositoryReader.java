@@ -1,0 +1,222 @@
+package dev.kiln.config;
+
+import dev.kiln.config.RepositoryConfig.AnswerWhen;
+import dev.kiln.config.RepositoryConfig.Build;
+import dev.kiln.config.RepositoryConfig.Credentials;
+import dev.kiln.config.RepositoryConfig.GitSourceConfig;
+import dev.kiln.config.RepositoryConfig.Ssh;
+import dev.kiln.oci.Platform;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/**
+ * Reads the entries of {@code kiln.repositories}. What a method supplies may be asked for only when nothing was reported.
+ */
+final class RepositoryReader {
+    private static final Duration SHORTEST = Duration.ofMillis(100);
+    private static final int HOPS = 10;
+
+    private final Set<String> builders;
+    private final Duration idleTimeout;
+    private final List<NamePattern> earlier = new ArrayList<>();
+
+    /** @param idleTimeout of the server's connections, which would cut a longer hop */
+    RepositoryReader(Set<String> builders, Duration idleTimeout) {
+        this.builders = builders;
+        this.idleTimeout = idleTimeout;
+    }
+
+    /** Call it in the order of the list, in which the first match wins. */
+    Supplier<RepositoryConfig> read(Section entry) {
+        Optional<NamePattern> name = entry.text("name", "a pattern such as team/**", NamePattern::isValid)
+                .map(NamePattern::new);
+        name.ifPresent(pattern -> shadowed(entry, pattern));
+        Supplier<GitSourceConfig> source = source(entry.section("source"));
+        List<Platform> platforms = platforms(entry, "platforms");
+        Optional<Platform> byDefault = defaultPlatform(entry, platforms);
+        Optional<String> builder = entry.text(
+                "builder", "a key of kiln.builders (" + String.join(", ", builders) + ")", builders::contains);
+        Optional<RepositoryConfig.Start> start = entry.choice("start", RepositoryConfig.Start.class);
+        Optional<AnswerWhen> answerWhen = answerWhen(entry, platforms);
+        Optional<Duration> partialAfter = entry.duration("partial-after", Duration.ZERO, Duration.ofDays(1));
+        Optional<Duration> hop = entry.duration("hop", SHORTEST, Duration.ofDays(1));
+        hop.filter(value -> value.compareTo(idleTimeout) >= 0)
+                .ifPresent(value -> entry.error(
+                        "hop",
+                        "must be shorter than akka.http.server.idle-timeout (" + Texts.of(idleTimeout)
+                                + "), which would cut the held request"));
+        Optional<Duration> patience = entry.duration("patience", SHORTEST, Duration.ofDays(1))
+                .map(value -> hop.isPresent() ? patience(entry, hop.get(), value) : value);
+        Supplier<Build> build = build(entry.section("build"));
+        entry.flag("push")
+                .filter(push -> push)
+                .ifPresent(push -> entry.error("push", "must be false: this version takes no pushes"));
+        entry.end();
+        return () -> new RepositoryConfig(
+                name.orElseThrow(),
+                source.get(),
+                platforms,
+                byDefault.orElseThrow(),
+                builder.orElseThrow(),
+                start.orElseThrow(),
+                answerWhen.orElseThrow(),
+                partialAfter.orElseThrow(),
+                hop.orElseThrow(),
+                patience.orElseThrow(),
+                build.get());
+    }
+
+    private void shadowed(Section entry, NamePattern pattern) {
+        earlier.stream()
+                .filter(before -> before.equals(pattern) || before.matchesAll())
+                .findFirst()
+                .ifPresent(before ->
+                        entry.warning("name", "is never reached: the earlier entry " + before + " matches first"));
+        earlier.add(pattern);
+    }
+
+    private static Duration patience(Section entry, Duration hop, Duration patience) {
+        Duration most = hop.multipliedBy(HOPS);
+        if (patience.compareTo(hop) < 0) {
+            entry.error("patience", "must be at least hop (" + Texts.of(hop) + ")");
+        }
+        if (patience.compareTo(most) <= 0) {
+            return patience;
+        }
+        entry.warning(
+                "patience",
+                "is cut from " + Texts.of(patience) + " to " + Texts.of(most) + ": clients follow ten hops of "
+                        + Texts.of(hop) + " and no more");
+        return most;
+    }
+
+    private static List<Platform> platforms(Section entry, String key) {
+        List<Platform> platforms = entry
+                .texts(
+                        key,
+                        "a list of platforms such as linux/arm64",
+                        text -> Platform.parse(text).isPresent())
+                .stream()
+                .map(Platform::of)
+                .toList();
+        platforms.stream()
+                .filter(platform -> platforms.indexOf(platform) != platforms.lastIndexOf(platform))
+                .distinct()
+                .forEach(twice -> entry.error(key, "names " + twice + " twice"));
+        return platforms;
+    }
+
+    private static Optional<Platform> defaultPlatform(Section entry, List<Platform> platforms) {
+        if (!entry.isSet("default-platform")) {
+            return platforms.stream().findFirst();
+        }
+        Optional<Platform> platform = entry.text(
+                        "default-platform",
+                        "a platform such as linux/amd64",
+                        text -> Platform.parse(text).isPresent())
+                .flatMap(Platform::parse);
+        platform.ifPresent(value -> among(entry, "default-platform", List.of(value), platforms));
+        return platform;
+    }
+
+    private static Optional<AnswerWhen> answerWhen(Section entry, List<Platform> platforms) {
+        if (entry.isList("answer-when")) {
+            List<Platform> listed = platforms(entry, "answer-when");
+            among(entry, "answer-when", listed, platforms);
+            return Optional.of(new AnswerWhen.Listed(listed));
+        }
+        return entry.text(
+                        "answer-when",
+                        "hinted, any, all or a list of platforms",
+                        text -> answerWhen(text).isPresent())
+                .flatMap(RepositoryReader::answerWhen);
+    }
+
+    private static Optional<AnswerWhen> answerWhen(String text) {
+        return Optional.ofNullable(
+                switch (text) {
+                    case "hinted" -> new AnswerWhen.Hinted();
+                    case "any" -> new AnswerWhen.Any();
+                    case "all" -> new AnswerWhen.All();
+                    default -> null;
+                });
+    }
+
+    private static void among(Section entry, String key, List<Platform> wanted, List<Platform> platforms) {
+        for (Platform platform : wanted) {
+            // no platforms at all is reported by itself
+            if (!platforms.isEmpty() && !platforms.contains(platform)) {
+                entry.error(key, "names " + platform + ", which is not one of the entry's platforms " + platforms);
+            }
+        }
+    }
+
+    private static Supplier<GitSourceConfig> source(Section source) {
+        source.text("type", "git", "git"::equals);
+        Optional<String> url = source.secret("url", "the address of a git repository", text -> !text.isBlank());
+        Optional<String> wrong = url.flatMap(GitUrls::mistake);
+        wrong.ifPresent(mistake -> source.error("url", mistake));
+        List<String> refs = source.texts(
+                "allowed-refs", "a list of refs such as refs/heads/*", ref -> ref.matches("refs/[^\\s:?\\[\\\\^~]+"));
+        Optional<Duration> refresh = source.duration("refresh", SHORTEST, Duration.ofDays(1));
+        Optional<Duration> timeout = source.duration("timeout", SHORTEST, Duration.ofHours(1));
+        Optional<Credentials> credentials = credentials(source, url);
+        Optional<Ssh> ssh =
+                ssh(source.section("ssh"), url.filter(GitUrls::isSsh).isPresent() && wrong.isEmpty());
+        source.end();
+        return () -> new GitSourceConfig(
+                url.orElseThrow(), refs, refresh.orElseThrow(), timeout.orElseThrow(), credentials, ssh);
+    }
+
+    private static Optional<Credentials> credentials(Section source, Optional<String> url) {
+        if (!source.isSet("credentials")) {
+            return Optional.empty();
+        }
+        Section credentials = source.section("credentials");
+        Optional<String> user = credentials.text("user", "a user's name", text -> true);
+        Optional<String> password = credentials.secret("password", "a password or token", text -> !text.isEmpty());
+        credentials.end();
+        if (url.filter(text -> text.startsWith("http://")).isPresent()) {
+            source.warning("credentials", "travel over http in the clear; use https");
+        }
+        return user.flatMap(u -> password.map(p -> new Credentials(u, p)));
+    }
+
+    private static Optional<Ssh> ssh(Section ssh, boolean used) {
+        Optional<Path> key = ssh.isSet("private-key") ? ssh.path("private-key") : Optional.empty();
+        boolean known = used || ssh.isSet("known-hosts");
+        Optional<Path> hosts = known ? ssh.path("known-hosts") : Optional.empty();
+        if (used) {
+            key.filter(file -> !Files.isReadable(file))
+                    .ifPresent(file -> ssh.error("private-key", "is not a file that can be read: " + file));
+            hosts.filter(file -> !Files.isReadable(file))
+                    .ifPresent(file -> ssh.error(
+                            "known-hosts", "is not a file that can be read: " + file + "; ssh-keyscan HOST makes one"));
+        }
+        ssh.end();
+        return used ? hosts.map(file -> new Ssh(key, file)) : Optional.empty();
+    }
+
+    private static Supplier<Build> build(Section build) {
+        Optional<Duration> timeout = build.duration("timeout", Duration.ofSeconds(1), Duration.ofDays(30));
+        Optional<Integer> attempts = build.integer("attempts", 1, 100);
+        Optional<Duration> memory = build.duration("failure-memory", Duration.ZERO, Duration.ofDays(365));
+        Optional<Duration> backoff = build.duration("backoff", Duration.ofMillis(10), Duration.ofHours(1));
+        Optional<Long> maxOutput = build.bytes("max-output", 1024);
+        Optional<Long> maxLog = build.bytes("max-log", 1024);
+        build.end();
+        return () -> new Build(
+                timeout.orElseThrow(),
+                attempts.orElseThrow(),
+                memory.orElseThrow(),
+                backoff.orElseThrow(),
+                maxOutput.orElseThrow(),
+                maxLog.orElseThrow());
+    }
+}

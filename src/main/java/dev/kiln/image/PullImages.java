@@ -1,0 +1,381 @@
+package dev.kiln.image;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.util.ByteString;
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.Links;
+import dev.kiln.build.ShardedBuilds;
+import dev.kiln.client.Hint;
+import dev.kiln.client.Hop;
+import dev.kiln.client.HopSigner;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.ImageManifest;
+import dev.kiln.oci.Platform;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Revision;
+import dev.kiln.oci.Tag;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import dev.kiln.source.Meaning;
+import dev.kiln.source.Sources;
+import dev.kiln.source.Sources.TagsAnswer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * {@link Images} on this node: answers from its own bounded caches whenever what it last saw satisfies the pull's policy,
+ * and lets a waiter wait otherwise.
+ */
+public final class PullImages implements Images {
+    private static final Duration RETRY_AFTER = Duration.ofSeconds(15);
+
+    private record CachedRef(Revision revision, Instant until) {}
+
+    private record CachedRevision(RevisionSnapshot snapshot, Instant until) {}
+
+    private record ContentKey(RepositoryName repository, Digest digest) {}
+
+    private final KilnConfig config;
+    private final RevisionWaiter.Peers.Shared peers;
+    private final ContentStore store;
+    private final Executor storeExecutor;
+    private final HopSigner signer;
+    private final ActorRef<Waiters.Message> waiters;
+
+    private final Cache<TagKey, CachedRef> refs =
+            Caffeine.newBuilder().maximumSize(100_000).build();
+    private final Cache<TagKey, CachedRevision> revisions;
+    private final Cache<ContentKey, PullAnswer.Served> manifests;
+
+    /**
+     * The images of this node.
+     *
+     * @param storeExecutor for blocking reads of the store
+     */
+    public PullImages(
+            KilnConfig config,
+            ShardedTags tags,
+            Sources sources,
+            ShardedBuilds builds,
+            ContentStore store,
+            Executor storeExecutor,
+            HopSigner signer,
+            Clock clock,
+            ActorContext<?> context) {
+        this.config = config;
+        this.peers = new RevisionWaiter.Peers.Shared(
+                tags, sources, builds, config.queue().ask(), clock);
+        this.store = store;
+        this.storeExecutor = storeExecutor;
+        this.signer = signer;
+        this.revisions = Caffeine.newBuilder()
+                .maximumWeight(config.cache().maxBytes())
+                .<TagKey, CachedRevision>weigher((key, cached) -> 2000
+                        + cached.snapshot().index().map(i -> i.bytes().size()).orElse(0))
+                .build();
+        this.manifests = Caffeine.newBuilder()
+                .maximumWeight(config.cache().maxBytes())
+                .<ContentKey, PullAnswer.Served>weigher(
+                        (key, served) -> 500 + served.bytes().size())
+                .expireAfterWrite(config.cache().maxLife())
+                .build();
+        this.waiters = context.spawn(Waiters.create(peers, this::remember), "waiters");
+    }
+
+    private void remember(TagKey revision, RevisionSnapshot snapshot) {
+        Duration life =
+                snapshot.complete() ? config.cache().maxLife() : config.cache().partialLife();
+        revisions.put(
+                revision, new CachedRevision(snapshot, peers.clock().instant().plus(life)));
+    }
+
+    @Override
+    public CompletionStage<PullAnswer> pull(Pull pull) {
+        Optional<RepositoryConfig> found = config.repository(pull.repository());
+        if (found.isEmpty()) {
+            return failed(new Problem(
+                    ProblemCode.NAME_UNKNOWN,
+                    "no repository called " + pull.repository() + " is configured here; check the name"));
+        }
+        if (pull.tag().isReferrersFallback()) {
+            return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "there is no " + pull.tag() + " here"));
+        }
+        RepositoryConfig repository = found.get();
+        Instant now = peers.clock().instant();
+        Optional<Revision> known = knownRevision(pull, now);
+        if (known.isPresent() && pull.hop().isEmpty()) {
+            Optional<CompletionStage<PullAnswer>> hit = fromCache(repository, pull, known.get(), now);
+            if (hit.isPresent()) {
+                return hit.get();
+            }
+        }
+        String scope = scope(pull);
+        Hop hop = pull.hop()
+                .flatMap(token -> signer.verify(token, scope, repository.patience(), now))
+                .orElse(Hop.first(now));
+        Waiting waiting =
+                new Waiting(repository, pull, hop, scope, now.plus(hop.hold(repository.hop(), repository.patience())));
+        Optional<Revision> revision = hop.revision().or(() -> known);
+        CompletionStage<PullAnswer> answer =
+                revision.isPresent() ? await(waiting.at(revision.get())) : resolve(waiting);
+        return answer.exceptionally(failure -> {
+            throw cause(failure) instanceof TimeoutException
+                    ? new Problem(
+                            ProblemCode.UNAVAILABLE, "the tag's owner did not answer in time; pull again", failure)
+                    : new CompletionException(cause(failure));
+        });
+    }
+
+    /** A pull that is not answered from the caches. */
+    private record Waiting(RepositoryConfig repository, Pull pull, Hop hop, String scope, Instant deadline) {
+        Waiting at(Revision revision) {
+            return new Waiting(repository, pull, hop.at(revision), scope, deadline);
+        }
+
+        Duration left(Instant now) {
+            Duration left = Duration.between(now, deadline);
+            return left.toMillis() < 1 ? Duration.ofMillis(1) : left;
+        }
+    }
+
+    private Optional<Revision> knownRevision(Pull pull, Instant now) {
+        TagKey key = new TagKey(pull.repository(), pull.tag());
+        return key.revision()
+                .filter(r -> revisions.getIfPresent(key) != null)
+                .or(() -> Optional.ofNullable(refs.getIfPresent(key))
+                        .filter(cached -> now.isBefore(cached.until()))
+                        .map(CachedRef::revision));
+    }
+
+    private Optional<CompletionStage<PullAnswer>> fromCache(
+            RepositoryConfig repository, Pull pull, Revision revision, Instant now) {
+        CachedRevision cached = revisions.getIfPresent(new TagKey(pull.repository(), revision.asTag()));
+        if (cached == null || !now.isBefore(cached.until())) {
+            return Optional.empty();
+        }
+        RevisionSnapshot snapshot = cached.snapshot();
+        Optional<Platform> hint = hint(repository, pull).map(Hint::platform);
+        if (hint.isPresent() && !snapshot.statuses().containsKey(hint.get())) {
+            if (pull.hint().map(Hint::explicit).orElse(false)) {
+                return Optional.empty();
+            }
+            hint = Optional.empty();
+        }
+        boolean answer = (snapshot.complete()
+                        && snapshot.children().size() == snapshot.statuses().size())
+                || WaitPolicy.decide(repository, hint, snapshot.statuses(), snapshot.openedAt(), now)
+                        instanceof WaitPolicy.Decision.Answer;
+        return answer ? Optional.of(serve(repository, pull, snapshot)) : Optional.empty();
+    }
+
+    private CompletionStage<PullAnswer> resolve(Waiting waiting) {
+        Pull pull = waiting.pull();
+        TagKey key = new TagKey(pull.repository(), pull.tag());
+        if (key.revision().isEmpty()) {
+            return resolveBySource(waiting, key);
+        }
+        // A revision that was pulled before needs no git.
+        return peers.tags()
+                .ask(key, TagEntity.GetRevision::new)
+                .thenCompose(view -> view.opened().isPresent()
+                        ? await(waiting.at(key.revision().get()))
+                        : resolveBySource(waiting, key));
+    }
+
+    private CompletionStage<PullAnswer> resolveBySource(Waiting waiting, TagKey key) {
+        return peers.sources()
+                .resolve(key.repository(), key.tag(), waiting.left(peers.clock().instant()))
+                .<Optional<Meaning>>thenApply(Optional::of)
+                .exceptionally(failure -> {
+                    if (cause(failure) instanceof TimeoutException) {
+                        return Optional.empty();
+                    }
+                    throw new CompletionException(cause(failure));
+                })
+                .thenCompose(meaning -> meaning.isEmpty()
+                        ? done(sendBack(waiting, "looking the tag up in its source", Optional.empty()))
+                        : onMeaning(waiting, key, meaning.get()));
+    }
+
+    private CompletionStage<PullAnswer> onMeaning(Waiting waiting, TagKey key, Meaning meaning) {
+        if (meaning instanceof Meaning.Unknown unknown) {
+            return failed(new Problem(
+                    unknown.repositoryUnknown() ? ProblemCode.NAME_UNKNOWN : ProblemCode.MANIFEST_UNKNOWN,
+                    unknown.reason()));
+        }
+        if (meaning instanceof Meaning.Unavailable unavailable) {
+            return peers.tags()
+                    .ask(key, TagEntity.GetMeaning::new)
+                    .thenCompose(meant -> meant.revision().isPresent()
+                            ? await(waiting.at(meant.revision().get()))
+                            : failed(new Problem(ProblemCode.UNAVAILABLE, unavailable.reason())));
+        }
+        Meaning.Found there = (Meaning.Found) meaning;
+        if (key.revision().isPresent()) {
+            return await(waiting.at(there.revision()));
+        }
+        return peers.tags()
+                .<TagEntity.Meant>ask(key, replyTo -> new TagEntity.Observe(there.revision(), there.ref(), replyTo))
+                .thenCompose(meant -> {
+                    Instant fresh = there.observedAt()
+                            .plus(waiting.repository().source().refresh());
+                    refs.put(key, new CachedRef(there.revision(), fresh));
+                    return await(waiting.at(there.revision()));
+                });
+    }
+
+    private CompletionStage<PullAnswer> await(Waiting waiting) {
+        Pull pull = waiting.pull();
+        Revision revision = waiting.hop().revision().orElseThrow();
+        Optional<CompletionStage<PullAnswer>> hit =
+                fromCache(waiting.repository(), pull, revision, peers.clock().instant());
+        if (hit.isPresent()) {
+            return hit.get();
+        }
+        Optional<Hint> hint = hint(waiting.repository(), pull);
+        CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
+        RevisionWaiter.Join join = new RevisionWaiter.Join(
+                hint.map(Hint::platform),
+                hint.map(Hint::explicit).orElse(false),
+                pull.cause(),
+                waiting.deadline(),
+                outcome);
+        waiters.tell(new Waiters.Wait(new TagKey(pull.repository(), revision.asTag()), waiting.repository(), join));
+        return outcome.thenCompose(end -> onOutcome(waiting, end));
+    }
+
+    private CompletionStage<PullAnswer> onOutcome(Waiting waiting, RevisionWaiter.Outcome end) {
+        if (end instanceof RevisionWaiter.Outcome.Ready ready) {
+            return serve(waiting.repository(), waiting.pull(), ready.snapshot());
+        }
+        if (end instanceof RevisionWaiter.Outcome.GaveUp gaveUp) {
+            return done(new PullAnswer.BuildFailed(
+                    "build failed for " + gaveUp.build().platform() + ": "
+                            + gaveUp.failure().message(),
+                    gaveUp.build()));
+        }
+        RevisionWaiter.Outcome.TimedOut timedOut = (RevisionWaiter.Outcome.TimedOut) end;
+        if (timedOut.queueFull()) {
+            return done(new PullAnswer.NotYet(
+                    "the build queue is full; pull again in some minutes", timedOut.build(), Duration.ofMinutes(1)));
+        }
+        return done(sendBack(waiting, timedOut.progress(), timedOut.build()));
+    }
+
+    private PullAnswer sendBack(Waiting waiting, String progress, Optional<BuildKey> build) {
+        RepositoryConfig repository = waiting.repository();
+        if (waiting.hop().mayGoOn(repository.hop(), repository.patience())) {
+            return new PullAnswer.KeepWaiting(signer.sign(waiting.hop().next(), waiting.scope()), progress);
+        }
+        return new PullAnswer.NotYet(progress + "; pull again", build, RETRY_AFTER);
+    }
+
+    /** The platform this pull is for: who cannot take an index wants one platform's manifest. */
+    private static Optional<Hint> hint(RepositoryConfig repository, Pull pull) {
+        return pull.hint().isPresent() || pull.acceptsIndex()
+                ? pull.hint()
+                : Optional.of(new Hint(repository.defaultPlatform(), false, "default"));
+    }
+
+    private static String scope(Pull pull) {
+        return pull.repository() + ":" + pull.tag() + "@"
+                + pull.hint().map(h -> h.platform().toString()).orElse("");
+    }
+
+    private CompletionStage<PullAnswer> serve(RepositoryConfig repository, Pull pull, RevisionSnapshot snapshot) {
+        if (pull.acceptsIndex()) {
+            return done(snapshot.index().orElseThrow());
+        }
+        Platform platform = hint(repository, pull).orElseThrow().platform();
+        Optional<Descriptor> child = snapshot.child(platform);
+        if (child.isEmpty()) {
+            return failed(new Problem(
+                    ProblemCode.MANIFEST_UNKNOWN,
+                    "the client takes no index, and there is no manifest for " + platform));
+        }
+        return manifest(pull.repository(), child.get().digest())
+                .thenApply(served -> served.<PullAnswer>map(s -> s)
+                        .orElseThrow(() -> new Problem(
+                                ProblemCode.UNAVAILABLE, "a manifest is missing from the store; pull again")));
+    }
+
+    @Override
+    public CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest) {
+        ContentKey key = new ContentKey(repository, digest);
+        PullAnswer.Served cached = manifests.getIfPresent(key);
+        if (cached != null) {
+            return CompletableFuture.completedFuture(Optional.of(cached));
+        }
+        return CompletableFuture.supplyAsync(() -> read(key), storeExecutor);
+    }
+
+    private Optional<PullAnswer.Served> read(ContentKey key) {
+        try {
+            Optional<Links.Link> link =
+                    store.links().find(key.repository(), key.digest()).filter(l -> l.kind() == Links.Kind.MANIFEST);
+            if (link.isEmpty()) {
+                return Optional.empty();
+            }
+            try (InputStream in = store.blobs().open(key.digest())) {
+                byte[] bytes = in.readNBytes(ImageManifest.MAX_SIZE);
+                PullAnswer.Served served = new PullAnswer.Served(
+                        new Descriptor(link.get().mediaType(), key.digest(), bytes.length),
+                        ByteString.fromArrayUnsafe(bytes),
+                        List.of());
+                manifests.put(key, served);
+                return Optional.of(served);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public CompletionStage<List<Tag>> tags(RepositoryName repository) {
+        Optional<RepositoryConfig> found = config.repository(repository);
+        Problem unknown = new Problem(
+                ProblemCode.NAME_UNKNOWN, "no repository called " + repository + " is known here; check the name");
+        if (found.isEmpty()) {
+            return failed(unknown);
+        }
+        return peers.sources().tags(repository, found.get().hop()).thenApply(answer -> {
+            if (answer instanceof TagsAnswer.Listed listed) {
+                return listed.tags();
+            }
+            if (answer instanceof TagsAnswer.Unavailable unavailable) {
+                throw new Problem(ProblemCode.UNAVAILABLE, unavailable.reason());
+            }
+            throw unknown;
+        });
+    }
+
+    private static CompletionStage<PullAnswer> done(PullAnswer answer) {
+        return CompletableFuture.completedFuture(answer);
+    }
+
+    private static <A> CompletionStage<A> failed(Problem problem) {
+        return CompletableFuture.failedFuture(problem);
+    }
+
+    private static Throwable cause(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+    }
+}

@@ -1,0 +1,71 @@
+package dev.kiln.image;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.javadsl.AskPattern;
+import akka.cluster.sharding.typed.javadsl.ClusterSharding;
+import akka.cluster.sharding.typed.javadsl.Entity;
+import akka.japi.function.Function;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.Links;
+import dev.kiln.blob.StagedBlob;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.MediaTypes;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+
+/** How this node reaches the owners of tags. Thread-safe; stages fail with a TimeoutException when an owner is away. */
+public final class ShardedTags {
+    /** What an index's link says made it. */
+    public static final String INDEX_ORIGIN = "index";
+
+    private static final Duration ASK_TIMEOUT = Duration.ofSeconds(8);
+
+    private final ActorSystem<?> system;
+    private final ClusterSharding sharding;
+
+    private ShardedTags(ActorSystem<?> system) {
+        this.system = system;
+        this.sharding = ClusterSharding.get(system);
+    }
+
+    /**
+     * Starts the shards of tags on this node. Once for each actor system.
+     *
+     * @param storeExecutor for blocking writes to the store
+     */
+    public static ShardedTags init(ActorSystem<?> system, ContentStore store, Executor storeExecutor, Clock clock) {
+        ShardedTags tags = new ShardedTags(system);
+        TagEntity.Publisher publisher =
+                (key, index) -> CompletableFuture.supplyAsync(() -> publish(store, key, index), storeExecutor);
+        tags.sharding.init(Entity.of(
+                TagEntity.TYPE_KEY, entity -> TagEntity.create(TagKey.of(entity.getEntityId()), publisher, clock)));
+        return tags;
+    }
+
+    public <A> CompletionStage<A> ask(TagKey key, Function<ActorRef<A>, TagEntity.Command> command) {
+        return AskPattern.ask(
+                sharding.entityRefFor(TagEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT, system.scheduler());
+    }
+
+    private static Descriptor publish(ContentStore store, TagKey key, String index) {
+        byte[] bytes = index.getBytes(StandardCharsets.UTF_8);
+        Digest digest = Digest.sha256(bytes);
+        try (StagedBlob staged = store.blobs().stage()) {
+            staged.out().write(bytes);
+            staged.commit(digest);
+            Links.Link link = new Links.Link(Links.Kind.MANIFEST, MediaTypes.OCI_INDEX, bytes.length, INDEX_ORIGIN);
+            store.links().publish(key.repository(), digest, link);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return new Descriptor(MediaTypes.OCI_INDEX, digest, bytes.length);
+    }
+}

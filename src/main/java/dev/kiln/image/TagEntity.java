@@ -1,0 +1,233 @@
+package dev.kiln.image;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.SupervisorStrategy;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.cluster.sharding.typed.javadsl.EntityTypeKey;
+import akka.persistence.typed.PersistenceId;
+import akka.persistence.typed.javadsl.CommandHandler;
+import akka.persistence.typed.javadsl.Effect;
+import akka.persistence.typed.javadsl.EventHandler;
+import akka.persistence.typed.javadsl.EventSourcedBehavior;
+import dev.kiln.build.Cause;
+import dev.kiln.image.IndexComposer.Composition;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Platform;
+import dev.kiln.oci.Revision;
+import dev.kiln.oci.Wire;
+import dev.kiln.source.SourceArchive;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * The actor that owns one tag. Of a ref it keeps what it means; of a revision it fixes the platform set and is the only
+ * one that composes indexes, one at a time: bytes and link are published before the event that names them.
+ */
+public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, TagEvent, TagState> {
+    public static final EntityTypeKey<Command> TYPE_KEY = EntityTypeKey.create(Command.class, "Tag");
+
+    private static final int MAX_PENDING = 1000;
+
+    public sealed interface Command extends Wire {}
+
+    /** Git says that this ref means {@code revision}; answered when that is durable. */
+    public record Observe(Revision revision, String ref, ActorRef<Meant> replyTo) implements Command {}
+
+    /** What the ref was last known to mean. */
+    public record GetMeaning(ActorRef<Meant> replyTo) implements Command {}
+
+    public record GetRevision(ActorRef<View> replyTo) implements Command {}
+
+    /** Fixes source and platforms of a revision, unless they are fixed already. */
+    public record Open(
+            String source, SourceArchive archive, List<Platform> platforms, Cause cause, ActorRef<View> replyTo)
+            implements Command {
+        public Open {
+            platforms = List.copyOf(platforms);
+        }
+    }
+
+    /** Adds a platform to an open revision's set. */
+    public record Join(Platform platform, Cause cause, ActorRef<View> replyTo) implements Command {}
+
+    /** These are built: answer the index that lists at least them. */
+    public record Compose(List<IndexComposer.Child> built, ActorRef<View> replyTo) implements Command {
+        public Compose {
+            built = List.copyOf(built);
+        }
+    }
+
+    private record Published(Composition composition, Optional<Descriptor> index, String failure) implements Command {}
+
+    /** @param revision empty when the ref was never seen */
+    public record Meant(Optional<Revision> revision) implements Wire {}
+
+    /**
+     * A revision as it stands.
+     *
+     * @param opened empty when it was never pulled; then the rest is empty too
+     * @param failure why the index could not be composed; empty when nothing failed
+     */
+    public record View(
+            Optional<TagEvent.RevisionOpened> opened,
+            List<Platform> platforms,
+            Optional<TagEvent.IndexComposed> newest,
+            Optional<String> failure)
+            implements Wire {
+        public View {
+            platforms = List.copyOf(platforms);
+        }
+    }
+
+    /** Puts an index into the content store, with its link to the repository, flushed; off the actor's thread. */
+    @FunctionalInterface
+    public interface Publisher {
+        CompletionStage<Descriptor> publish(TagKey key, String index);
+    }
+
+    private final ActorContext<Command> context;
+    private final TagKey key;
+    private final Publisher publisher;
+    private final Clock clock;
+
+    private final Map<Platform, Descriptor> toCompose = new HashMap<>();
+    private final List<ActorRef<View>> pending = new ArrayList<>();
+    private boolean publishing;
+
+    public static Behavior<Command> create(TagKey key, Publisher publisher, Clock clock) {
+        return Behaviors.setup(context -> new TagEntity(context, key, publisher, clock));
+    }
+
+    private TagEntity(ActorContext<Command> context, TagKey key, Publisher publisher, Clock clock) {
+        super(
+                PersistenceId.of(TYPE_KEY.name(), key.toString()),
+                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.2));
+        this.context = context;
+        this.key = key;
+        this.publisher = publisher;
+        this.clock = clock;
+    }
+
+    @Override
+    public TagState emptyState() {
+        return TagState.EMPTY;
+    }
+
+    @Override
+    public EventHandler<TagState, TagEvent> eventHandler() {
+        return TagState::apply;
+    }
+
+    @Override
+    public CommandHandler<Command, TagEvent, TagState> commandHandler() {
+        return newCommandHandlerBuilder()
+                .forAnyState()
+                .onCommand(Observe.class, this::onObserve)
+                .onCommand(GetMeaning.class, (state, get) -> {
+                    get.replyTo().tell(new Meant(state.meaning().map(TagEvent.RefMeant::revision)));
+                    return Effect().none();
+                })
+                .onCommand(GetRevision.class, (state, get) -> {
+                    get.replyTo().tell(view(state, Optional.empty()));
+                    return Effect().none();
+                })
+                .onCommand(Open.class, this::onOpen)
+                .onCommand(Join.class, this::onJoin)
+                .onCommand(Compose.class, this::onCompose)
+                .onCommand(Published.class, this::onPublished)
+                .build();
+    }
+
+    private Effect<TagEvent, TagState> onObserve(TagState state, Observe observe) {
+        boolean known = state.meaning()
+                .filter(m -> m.revision().equals(observe.revision()) && m.ref().equals(observe.ref()))
+                .isPresent();
+        Instant now = clock.instant();
+        List<TagEvent> events =
+                known ? List.of() : List.of(new TagEvent.RefMeant(observe.revision(), observe.ref(), now));
+        return Effect()
+                .persist(events)
+                .thenRun(next -> observe.replyTo().tell(new Meant(Optional.of(observe.revision()))));
+    }
+
+    private Effect<TagEvent, TagState> onOpen(TagState state, Open open) {
+        List<TagEvent> events = state.opened().isPresent()
+                ? List.of()
+                : List.of(new TagEvent.RevisionOpened(
+                        open.source(), open.archive(), open.platforms(), open.cause(), clock.instant()));
+        return Effect().persist(events).thenRun(next -> open.replyTo().tell(view(next, Optional.empty())));
+    }
+
+    private Effect<TagEvent, TagState> onJoin(TagState state, Join join) {
+        List<TagEvent> events = state.opened().isEmpty() || state.platforms().contains(join.platform())
+                ? List.of()
+                : List.of(new TagEvent.PlatformJoined(join.platform(), join.cause(), clock.instant()));
+        return Effect().persist(events).thenRun(next -> join.replyTo().tell(view(next, Optional.empty())));
+    }
+
+    private Effect<TagEvent, TagState> onCompose(TagState state, Compose compose) {
+        if (pending.size() >= MAX_PENDING) {
+            compose.replyTo().tell(view(state, Optional.of("too many compositions are waiting")));
+            return Effect().none();
+        }
+        compose.built().forEach(child -> toCompose.put(child.platform(), child.manifest()));
+        pending.add(compose.replyTo());
+        publishNext(state);
+        return Effect().none();
+    }
+
+    /** One at a time: what comes in meanwhile is merged into the next one. */
+    private void publishNext(TagState state) {
+        if (publishing || pending.isEmpty()) {
+            return;
+        }
+        Optional<Composition> next = key.revision().flatMap(revision -> state.compose(revision, toCompose));
+        if (next.isEmpty()) {
+            answerPending(view(state, Optional.empty()));
+            return;
+        }
+        publishing = true;
+        Composition composition = next.get();
+        context.pipeToSelf(
+                publisher.publish(key, IndexComposer.compose(composition)),
+                (index, failure) -> new Published(
+                        composition,
+                        Optional.ofNullable(index),
+                        failure == null ? "" : String.valueOf(failure.getMessage())));
+    }
+
+    private Effect<TagEvent, TagState> onPublished(TagState state, Published published) {
+        if (published.index().isEmpty()) {
+            publishing = false;
+            context.getLog().error("could not publish an index of {}: {}", key, published.failure());
+            answerPending(view(state, Optional.of("the index could not be stored")));
+            return Effect().none();
+        }
+        return Effect()
+                .persist(new TagEvent.IndexComposed(published.index().get(), published.composition(), clock.instant()))
+                .thenRun(next -> {
+                    publishing = false;
+                    // Composes again at once if more was built meanwhile, else answers everybody.
+                    publishNext(next);
+                });
+    }
+
+    private void answerPending(View view) {
+        toCompose.clear();
+        pending.forEach(replyTo -> replyTo.tell(view));
+        pending.clear();
+    }
+
+    private static View view(TagState state, Optional<String> failure) {
+        return new View(state.opened(), state.platforms(), state.newest(), failure);
+    }
+}

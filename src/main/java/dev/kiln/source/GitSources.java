@@ -1,0 +1,94 @@
+package dev.kiln.source;
+
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.kiln.blob.BlobStore;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.config.RepositoryConfig.GitSourceConfig;
+import dev.kiln.oci.RepositoryName;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** The git sources of this node's repositories; what it holds in memory and on disk is bounded. Thread-safe. */
+public final class GitSources implements AutoCloseable {
+    private static final int MIRRORS = 200;
+    private static final int LOOKUPS = 32;
+    private static final int WAITING_LOOKUPS = 1000;
+    /** In units of {@link #REFS_PER_UNIT} refs: a million refs, or ten thousand small repositories. */
+    private static final int MEMORY = 10_000;
+
+    private static final int REFS_PER_UNIT = 100;
+
+    private final KilnConfig config;
+    private final Clock clock;
+    private final Path directory;
+    private final Mirrors mirrors;
+    private final TreeArchiver archiver;
+    private final ThreadPoolExecutor lookups;
+    private final Cache<RepositoryName, GitSource> sources = Caffeine.newBuilder()
+            .maximumWeight(MEMORY)
+            .weigher((RepositoryName name, GitSource source) -> 1 + source.refs() / REFS_PER_UNIT)
+            .executor(Runnable::run)
+            .build();
+
+    /** @throws IllegalArgumentException when a configured source has an address that Kiln does not read from */
+    public GitSources(KilnConfig config, BlobStore store, Clock clock) {
+        this.config = config;
+        this.clock = clock;
+        this.directory = config.dataDir().resolve("mirrors");
+        this.mirrors = new Mirrors(directory, MIRRORS);
+        this.archiver = new TreeArchiver(store, TreeArchiver.Limits.DEFAULT);
+        config.repositories().stream().map(RepositoryConfig::source).forEach(GitSources::check);
+        AtomicInteger number = new AtomicInteger();
+        this.lookups = new ThreadPoolExecutor(
+                LOOKUPS, LOOKUPS, 30, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING_LOOKUPS), task -> {
+                    Thread thread = new Thread(task, "kiln-git-" + number.incrementAndGet());
+                    thread.setDaemon(true);
+                    return thread;
+                });
+        lookups.allowCoreThreadTimeOut(true);
+    }
+
+    private static void check(GitSourceConfig source) {
+        GitUrl url = GitUrl.parse(source.url(new RepositoryName("name")));
+        if (url.kind() == GitUrl.Kind.SSH && source.ssh().isEmpty()) {
+            throw new IllegalArgumentException("a source over ssh needs source.ssh.known-hosts");
+        }
+    }
+
+    /** The source of {@code name}, or empty when no configured repository matches it. Asks git nothing. */
+    public Optional<GitSource> of(RepositoryName name) {
+        Optional<RepositoryConfig> repository = config.repository(name);
+        if (repository.isEmpty()) {
+            return Optional.empty();
+        }
+        GitSource source =
+                sources.get(name, unused -> make(name, repository.get().source()));
+        // weighed anew: its refs are known only some time after it is made
+        sources.put(name, source);
+        return Optional.of(source);
+    }
+
+    private GitSource make(RepositoryName name, GitSourceConfig source) {
+        GitUrl url = GitUrl.parse(source.url(name));
+        GitRemote remote = new GitRemote(url, source, directory.resolve("nobody"));
+        Mirror mirror = mirrors.of(name, url);
+        RefObserver observer = new RefObserver(
+                remote, url.publicName(), source.refresh(), source.timeout(), clock, lookups, mirror::kept);
+        MirroredGit git = new MirroredGit(remote, observer, mirrors, mirror, source.timeout(), clock);
+        return new GitSource(url, observer, git, archiver);
+    }
+
+    /** Ends look-ups and lets go of files; what still runs fails. */
+    @Override
+    public void close() {
+        lookups.shutdownNow();
+        mirrors.close();
+    }
+}

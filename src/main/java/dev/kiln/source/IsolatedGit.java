@@ -1,0 +1,81 @@
+package dev.kiln.source;
+
+import java.io.IOException;
+import org.eclipse.jgit.lib.Config;
+import org.eclipse.jgit.storage.file.FileBasedConfig;
+import org.eclipse.jgit.storage.file.WindowCacheConfig;
+import org.eclipse.jgit.util.FS;
+import org.eclipse.jgit.util.SystemReader;
+
+/**
+ * Takes from JGit, which keeps its surroundings in statics, everything that the machine or the user who starts the server
+ * could have configured: two nodes must see the same tree, and a credential helper or a {@code url.*.insteadOf} of
+ * somebody's {@code ~/.gitconfig} must not decide where sources come from.
+ */
+final class IsolatedGit {
+    /** A larger object is never held in memory as a whole. */
+    private static final int STREAM_THRESHOLD = 8 * 1024 * 1024;
+
+    static {
+        SystemReader.setInstance(new NobodysSystem(SystemReader.getInstance()));
+        FS.FileStoreAttributes.setBackground(true);
+        WindowCacheConfig cache = new WindowCacheConfig();
+        cache.setStreamFileThreshold(STREAM_THRESHOLD);
+        cache.install();
+    }
+
+    private IsolatedGit() {}
+
+    /** Called before any other use of JGit; cheap. */
+    static void install() {
+        // loading the class has done it
+    }
+
+    private static final class NobodysSystem extends SystemReader.Delegate {
+        NobodysSystem(SystemReader reader) {
+            super(reader);
+        }
+
+        @Override
+        public String getenv(String variable) {
+            return variable.startsWith("GIT_") || variable.equals("XDG_CONFIG_HOME") ? null : super.getenv(variable);
+        }
+
+        @Override
+        public FileBasedConfig openUserConfig(Config parent, FS fs) {
+            return new NoConfig(parent, fs);
+        }
+
+        @Override
+        public FileBasedConfig openSystemConfig(Config parent, FS fs) {
+            return new NoConfig(parent, fs);
+        }
+
+        @Override
+        public FileBasedConfig openJGitConfig(Config parent, FS fs) {
+            return new NoConfig(parent, fs);
+        }
+    }
+
+    /** JGit also writes there what it measures about file systems. */
+    private static final class NoConfig extends FileBasedConfig {
+        NoConfig(Config parent, FS fs) {
+            super(parent, null, fs);
+        }
+
+        @Override
+        public void load() {
+            // there is nothing to read
+        }
+
+        @Override
+        public void save() throws IOException {
+            // nobody reads it again
+        }
+
+        @Override
+        public boolean isOutdated() {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,261 @@
+package dev.kiln.source;
+
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.eclipse.jgit.lib.AbbreviatedObjectId;
+import org.eclipse.jgit.lib.Constants;
+import org.eclipse.jgit.lib.ObjectId;
+import org.eclipse.jgit.lib.ObjectReader;
+import org.eclipse.jgit.lib.Repository;
+import org.eclipse.jgit.revwalk.RevCommit;
+import org.eclipse.jgit.revwalk.RevObject;
+import org.eclipse.jgit.revwalk.RevWalk;
+
+/** One repository's mirror, kept up with git as far as a question needs it and repaired when it is damaged. */
+final class MirroredGit {
+    private static final int REMEMBERED = 1000;
+
+    private final GitRemote remote;
+    private final RefObserver observer;
+    private final Mirrors mirrors;
+    private final Mirror mirror;
+    private final Duration timeout;
+    private final Clock clock;
+    private final MirrorRefs refs = new MirrorRefs();
+    private final Cache<Judged, Boolean> judgements =
+            Caffeine.newBuilder().maximumSize(REMEMBERED).build();
+
+    private volatile Optional<RefObserver.Known> complete = Optional.empty();
+    private volatile RefTable kept;
+
+    /** A table is equal to itself alone, so a judgement is forgotten with the first change of a ref. */
+    private record Judged(RefTable table, ObjectId commit) {}
+
+    MirroredGit(GitRemote remote, RefObserver observer, Mirrors mirrors, Mirror mirror, Duration timeout, Clock clock) {
+        this.remote = remote;
+        this.observer = observer;
+        this.mirrors = mirrors;
+        this.mirror = mirror;
+        this.timeout = timeout;
+        this.clock = clock;
+    }
+
+    /** Keeps what git said for a time when it does not answer, if there is a mirror to keep it beside. */
+    void remember(RefObserver.Known known) {
+        if (!known.table().equals(kept) && mirror.exists()) {
+            try {
+                mirror.keep(known);
+                kept = known.table();
+            } catch (IOException e) {
+                // a full disk must not fail a pull that needs none of it
+                kept = null;
+            }
+        }
+    }
+
+    /** Whether {@code id} is here. */
+    boolean has(ObjectId id) throws IOException {
+        return mirror.exists()
+                && use(repository -> repository.getObjectDatabase().has(id));
+    }
+
+    /** Whether {@code id} is here and is something else than a commit. */
+    boolean isKnownAsOther(ObjectId id) {
+        try {
+            return mirror.exists()
+                    && use(repository -> {
+                        try (ObjectReader reader = repository.newObjectReader()) {
+                            return reader.open(id).getType() != Constants.OBJ_COMMIT;
+                        }
+                    });
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** The commits here whose id begins with {@code prefix} and that the refs of {@code table} reach. */
+    List<ObjectId> reachable(String prefix, RefTable table) throws IOException {
+        if (!mirror.exists()) {
+            return List.of();
+        }
+        return use(repository -> {
+            List<ObjectId> found = new ArrayList<>();
+            for (ObjectId id : candidates(repository, prefix)) {
+                if (isReachable(repository, id, table)) {
+                    found.add(id);
+                }
+            }
+            return found;
+        });
+    }
+
+    private static Collection<ObjectId> candidates(Repository repository, String prefix) throws IOException {
+        try (ObjectReader reader = repository.newObjectReader()) {
+            if (prefix.length() == Constants.OBJECT_ID_STRING_LENGTH) {
+                ObjectId id = ObjectId.fromString(prefix);
+                return reader.has(id) ? List.of(id) : List.of();
+            }
+            return reader.resolve(AbbreviatedObjectId.fromString(prefix));
+        }
+    }
+
+    private boolean isReachable(Repository repository, ObjectId id, RefTable table) throws IOException {
+        Judged question = new Judged(table, id);
+        Boolean known = judgements.getIfPresent(question);
+        if (known != null) {
+            return known;
+        }
+        boolean reachable = walk(repository, id, table);
+        judgements.put(question, reachable);
+        return reachable;
+    }
+
+    private static boolean walk(Repository repository, ObjectId id, RefTable table) throws IOException {
+        try (ObjectReader reader = repository.newObjectReader();
+                RevWalk walk = new RevWalk(reader)) {
+            RevObject object = walk.parseAny(id);
+            if (!(object instanceof RevCommit commit)) {
+                return false;
+            }
+            List<RevCommit> starts = new ArrayList<>();
+            for (ObjectId tip : table.tips()) {
+                if (tip.equals(id)) {
+                    return true;
+                }
+                // a tip that is not fetched yet reaches nothing that is here by another way
+                if (reader.has(tip) && walk.parseAny(tip) instanceof RevCommit start) {
+                    starts.add(start);
+                }
+            }
+            return reader.createReachabilityChecker(walk)
+                    .areAllReachable(List.of(commit), starts.stream())
+                    .isEmpty();
+        }
+    }
+
+    /**
+     * Fetches, unless the mirror has all that {@code known} or a later answer of git names. One thread does; the others
+     * wait for it.
+     *
+     * @return what the mirror is now complete for
+     */
+    RefObserver.Known update(RefObserver.Known known) throws GitException, IOException {
+        mirror.fetching().lock();
+        try {
+            if (isCompleteFor(known)) {
+                return complete.orElseThrow();
+            }
+            Optional<String> failing = observer.failing();
+            if (failing.isPresent()) {
+                throw GitException.unavailable(failing.get());
+            }
+            try {
+                return fetch();
+            } catch (GitException e) {
+                if (!e.isRepositoryUnknown() && isDamaged()) {
+                    mirror.delete();
+                    return fetch();
+                }
+                throw e;
+            }
+        } finally {
+            mirror.fetching().unlock();
+        }
+    }
+
+    private boolean isCompleteFor(RefObserver.Known known) throws IOException {
+        if (!mirror.exists()) {
+            return false;
+        }
+        if (complete.filter(
+                        last -> last.table().equals(known.table()) || !last.at().isBefore(known.at()))
+                .isPresent()) {
+            return true;
+        }
+        Set<ObjectId> objects = use(refs::objects);
+        boolean all =
+                known.table().pointers().values().stream().allMatch(pointer -> objects.contains(pointer.object()));
+        if (all) {
+            complete = Optional.of(known);
+        }
+        return all;
+    }
+
+    private RefObserver.Known fetch() throws GitException, IOException {
+        boolean isNew = !mirror.exists();
+        Instant at = clock.instant();
+        boolean done = false;
+        try {
+            mirror.create();
+            RefTable table = observer.learn(use(repository -> remote.fetch(repository, refs)), at);
+            RefObserver.Known now = new RefObserver.Known(table, at);
+            complete = Optional.of(now);
+            remember(now);
+            mirror.touch(at);
+            if (isNew) {
+                mirrors.trim();
+            } else {
+                use(repository -> refs.tidy(repository, table));
+            }
+            done = true;
+            return now;
+        } catch (GitException e) {
+            if (!e.isRepositoryUnknown()) {
+                observer.fail(e.getMessage());
+            }
+            throw e;
+        } finally {
+            if (isNew && !done) {
+                mirror.delete();
+            }
+        }
+    }
+
+    private boolean isDamaged() {
+        try {
+            return mirror.exists() && !use(refs::areSound);
+        } catch (IOException e) {
+            return Mirror.isDamage(e);
+        }
+    }
+
+    /** Replaces a mirror that could not be read, if git answers; else what is left of it stays. */
+    void replace(RefObserver.Known known) throws GitException, IOException {
+        mirror.fetching().lock();
+        try {
+            if (complete.filter(last -> last.at().isAfter(known.at())).isPresent() && !isDamaged()) {
+                return;
+            }
+            remote.listing(timeout).run();
+            complete = Optional.empty();
+            mirror.delete();
+            fetch();
+        } finally {
+            mirror.fetching().unlock();
+        }
+    }
+
+    <T, X extends Exception> T use(Mirror.Work<T, X> work) throws IOException, X {
+        mirrors.using(mirror);
+        return mirror.use(work);
+    }
+
+    /** It was of use just now, and is not the next to go. */
+    void touch() {
+        try {
+            mirror.touch(clock.instant());
+        } catch (IOException e) {
+            // it is deleted a little earlier than it might be
+            return;
+        }
+    }
+}

@@ -1,0 +1,183 @@
+package dev.kiln.source;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.cluster.sharding.typed.javadsl.EntityTypeKey;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Revision;
+import dev.kiln.oci.Tag;
+import dev.kiln.oci.Wire;
+import dev.kiln.source.Sources.ArchiveAnswer;
+import dev.kiln.source.Sources.TagsAnswer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+
+/**
+ * The one place in the cluster that asks git about a repository. Those who want to know the same thing share one answer,
+ * and only a few things are looked up at a time, so that a crowd costs neither threads nor connections. Holds no state
+ * that is not in git or on disk.
+ */
+public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
+    public static final EntityTypeKey<Command> TYPE_KEY = EntityTypeKey.create(Command.class, "Source");
+
+    private static final int MAX_RUNNING = 4;
+    private static final int MAX_WAITING = 10_000;
+    private static final String TOO_MANY = "too many look-ups of this repository are waiting; pull again in a moment";
+
+    public sealed interface Command extends Wire {}
+
+    public record Resolve(Tag tag, ActorRef<Meaning> replyTo) implements Command {}
+
+    public record Archive(Revision revision, ActorRef<ArchiveAnswer> replyTo) implements Command {}
+
+    public record ListTags(ActorRef<TagsAnswer> replyTo) implements Command {}
+
+    private record Done(Object question, Object answer) implements Command {}
+
+    /** What is asked, the same for all who ask it. Runs on the git dispatcher and may block. */
+    private sealed interface Question {
+        Object answer(GitSource source);
+
+        Object refusal(String reason);
+    }
+
+    private record Meant(Tag tag) implements Question {
+        @Override
+        public Object answer(GitSource source) {
+            return source.resolve(tag);
+        }
+
+        @Override
+        public Object refusal(String reason) {
+            return new Meaning.Unavailable(reason);
+        }
+    }
+
+    private record Archived(Revision revision) implements Question {
+        @Override
+        public Object answer(GitSource source) {
+            try {
+                return new ArchiveAnswer.Archived(source.archive(revision), source.publicName());
+            } catch (SourceException e) {
+                return e.fault() == SourceException.Fault.REVISION
+                        ? new ArchiveAnswer.Refused(e.getMessage())
+                        : new ArchiveAnswer.Unavailable(e.getMessage());
+            }
+        }
+
+        @Override
+        public Object refusal(String reason) {
+            return new ArchiveAnswer.Unavailable(reason);
+        }
+    }
+
+    private record Tags() implements Question {
+        @Override
+        public Object answer(GitSource source) {
+            TagList list = source.tags();
+            if (list instanceof TagList.Listed listed) {
+                return new TagsAnswer.Listed(listed.tags());
+            }
+            return list instanceof TagList.Unavailable unavailable
+                    ? new TagsAnswer.Unavailable(unavailable.reason())
+                    : new TagsAnswer.RepositoryUnknown();
+        }
+
+        @Override
+        public Object refusal(String reason) {
+            return new TagsAnswer.Unavailable(reason);
+        }
+    }
+
+    private final RepositoryName repository;
+    private final GitSources sources;
+    private final Executor gitExecutor;
+
+    private final Map<Question, List<ActorRef<Object>>> asked = new HashMap<>();
+    private final Queue<Question> waiting = new ArrayDeque<>();
+    private int askers;
+    private int running;
+
+    /** @param gitExecutor for calls that block on git */
+    public static Behavior<Command> create(RepositoryName repository, GitSources sources, Executor gitExecutor) {
+        return Behaviors.setup(context -> new SourceEntity(context, repository, sources, gitExecutor));
+    }
+
+    private SourceEntity(
+            ActorContext<Command> context, RepositoryName repository, GitSources sources, Executor gitExecutor) {
+        super(context);
+        this.repository = repository;
+        this.sources = sources;
+        this.gitExecutor = gitExecutor;
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Resolve.class, resolve -> ask(new Meant(resolve.tag()), resolve.replyTo()))
+                .onMessage(Archive.class, archive -> ask(new Archived(archive.revision()), archive.replyTo()))
+                .onMessage(ListTags.class, list -> ask(new Tags(), list.replyTo()))
+                .onMessage(Done.class, this::onDone)
+                .build();
+    }
+
+    private Behavior<Command> ask(Question question, ActorRef<?> replyTo) {
+        ActorRef<Object> asker = replyTo.unsafeUpcast();
+        if (askers >= MAX_WAITING) {
+            asker.tell(question.refusal(TOO_MANY));
+            return this;
+        }
+        askers++;
+        List<ActorRef<Object>> others = asked.get(question);
+        if (others != null) {
+            others.add(asker);
+            return this;
+        }
+        asked.put(question, new ArrayList<>(List.of(asker)));
+        waiting.add(question);
+        runNext();
+        return this;
+    }
+
+    private void runNext() {
+        while (running < MAX_RUNNING && !waiting.isEmpty()) {
+            Question question = waiting.remove();
+            running++;
+            getContext()
+                    .pipeToSelf(
+                            CompletableFuture.supplyAsync(() -> answer(question), gitExecutor),
+                            (answer, failure) -> new Done(
+                                    question,
+                                    failure == null
+                                            ? answer
+                                            : question.refusal("the source could not be asked; pull again")));
+        }
+    }
+
+    private Object answer(Question question) {
+        Optional<GitSource> source = sources.of(repository);
+        return source.isPresent()
+                ? question.answer(source.get())
+                : question.refusal("the repository " + repository + " is not configured here");
+    }
+
+    private Behavior<Command> onDone(Done done) {
+        running--;
+        List<ActorRef<Object>> told = asked.remove(done.question());
+        askers -= told.size();
+        told.forEach(asker -> asker.tell(done.answer()));
+        runNext();
+        return this;
+    }
+}

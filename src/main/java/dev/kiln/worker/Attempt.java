@@ -1,0 +1,300 @@
+package dev.kiln.worker;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
+import dev.kiln.build.AttemptCommand;
+import dev.kiln.build.BuildEntity;
+import dev.kiln.build.BuildQueue;
+import dev.kiln.build.BuildState.Result;
+import dev.kiln.build.BuildState.StartAnswer;
+import dev.kiln.build.FailureClass;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.worker.builder.Builder;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+import java.util.function.BiConsumer;
+import java.util.function.LongSupplier;
+
+/**
+ * One lease, from its grant to its end: asks the build whether to start, has the work done, and reports the end until the
+ * build acknowledges it. Stops when nothing is left to do; its slot is free then.
+ */
+public final class Attempt extends AbstractBehavior<Attempt.Message> {
+    sealed interface Message {}
+
+    /** @param leaseEnd in the monotonic clock's nanoseconds */
+    record Renew(long leaseEnd) implements Message {}
+
+    /** The attempt is not wanted any more, or not here: end it and give it back. */
+    record Stop(String reason) implements Message {}
+
+    private record Told(AttemptCommand command) implements Message {}
+
+    private record Answered(StartAnswer answer) implements Message {}
+
+    private record Prepared(Optional<Builder.Running> running, Optional<Result> failure) implements Message {}
+
+    private record Ended(Builder.Outcome outcome) implements Message {}
+
+    private record Finished(Result result) implements Message {}
+
+    private record Acknowledged(boolean current) implements Message {}
+
+    private record Cleared() implements Message {}
+
+    private enum Tick implements Message {
+        REPEAT,
+        LEASE_END
+    }
+
+    private enum Stage {
+        ASKING,
+        PREPARING,
+        RUNNING,
+        FINISHING,
+        REPORTING
+    }
+
+    /** The blocking work of an attempt. Each stage runs on a dispatcher of its own and never fails. */
+    public interface Work {
+        /** Makes directory, checkout and log, and starts the builder. */
+        CompletionStage<Started> start(BuildQueue.Granted lease, int attempt, int slot, Duration leaseLeft);
+
+        /** Takes the image in after the builder has ended well, or says why not. */
+        CompletionStage<Result> finish(Builder.Outcome outcome);
+
+        /** Removes directory and closes the log. Called once, last, also when nothing was started. */
+        CompletionStage<?> clear();
+
+        /** Either a running build or why there is none. */
+        record Started(Optional<Builder.Running> running, Optional<Result> failure) {}
+    }
+
+    /** Who an attempt talks to. */
+    public record Peers(
+            BiConsumer<BuildKey, BuildEntity.Command> builds,
+            BuildQueue.Peer queue,
+            String worker,
+            Duration repeat,
+            LongSupplier nanoTime) {}
+
+    private final TimerScheduler<Message> timers;
+    private final BuildQueue.Granted lease;
+    private final int slot;
+    private final Work work;
+    private final Peers peers;
+    private final ActorRef<AttemptCommand> commands;
+    private final ActorRef<StartAnswer> startAnswers;
+    private final ActorRef<BuildEntity.Acknowledged> acknowledgements;
+
+    private Stage stage = Stage.ASKING;
+    private long leaseEnd;
+    private int number;
+    private Optional<Builder.Running> running = Optional.empty();
+    private Optional<String> stopping = Optional.empty();
+    private Optional<Result> result = Optional.empty();
+
+    public static Behavior<Message> create(BuildQueue.Granted lease, int slot, long leaseEnd, Work work, Peers peers) {
+        return Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new Attempt(context, timers, lease, slot, leaseEnd, work, peers)));
+    }
+
+    private Attempt(
+            ActorContext<Message> context,
+            TimerScheduler<Message> timers,
+            BuildQueue.Granted lease,
+            int slot,
+            long leaseEnd,
+            Work work,
+            Peers peers) {
+        super(context);
+        this.timers = timers;
+        this.lease = lease;
+        this.slot = slot;
+        this.leaseEnd = leaseEnd;
+        this.work = work;
+        this.peers = peers;
+        this.commands = context.messageAdapter(AttemptCommand.class, Told::new);
+        this.startAnswers = context.messageAdapter(StartAnswer.class, Answered::new);
+        this.acknowledgements =
+                context.messageAdapter(BuildEntity.Acknowledged.class, answer -> new Acknowledged(answer.current()));
+        timers.startTimerWithFixedDelay(Tick.REPEAT, Tick.REPEAT, peers.repeat());
+        armLease();
+        tellBuild();
+    }
+
+    @Override
+    public Receive<Message> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Renew.class, this::onRenew)
+                .onMessage(Stop.class, stop -> end(stop.reason()))
+                .onMessage(Told.class, told -> end(((AttemptCommand.Stop) told.command()).reason()))
+                .onMessage(Answered.class, this::onAnswered)
+                .onMessage(Prepared.class, this::onPrepared)
+                .onMessage(Ended.class, this::onEnded)
+                .onMessage(Finished.class, this::onFinished)
+                .onMessage(Acknowledged.class, acknowledged -> clear())
+                .onMessage(Tick.class, this::onTick)
+                .build();
+    }
+
+    /** Says to the build whatever this stage has to say; repeated until it is answered. */
+    private void tellBuild() {
+        switch (stage) {
+            case ASKING ->
+                peers.builds()
+                        .accept(
+                                lease.key(),
+                                new BuildEntity.Start(
+                                        lease.request(), lease.fence(), peers.worker(), commands, startAnswers));
+            case PREPARING, RUNNING, FINISHING ->
+                peers.builds().accept(lease.key(), new BuildEntity.Report(number, lease.fence(), commands));
+            case REPORTING ->
+                peers.builds()
+                        .accept(
+                                lease.key(),
+                                new BuildEntity.Finished(
+                                        number, lease.fence(), result.orElseThrow(), acknowledgements));
+        }
+    }
+
+    private Behavior<Message> onTick(Tick tick) {
+        if (tick == Tick.REPEAT) {
+            tellBuild();
+            return this;
+        }
+        return end("the lease was not renewed in time");
+    }
+
+    private void armLease() {
+        long left = Math.max(0, leaseEnd - peers.nanoTime().getAsLong());
+        timers.startSingleTimer(Tick.LEASE_END, Tick.LEASE_END, Duration.ofNanos(left));
+    }
+
+    private Behavior<Message> onRenew(Renew renew) {
+        if (renew.leaseEnd() - leaseEnd > 0) {
+            leaseEnd = renew.leaseEnd();
+            armLease();
+            running.ifPresent(r -> r.renew(leaseLeft()));
+        }
+        return this;
+    }
+
+    private Duration leaseLeft() {
+        return Duration.ofNanos(Math.max(0, leaseEnd - peers.nanoTime().getAsLong()));
+    }
+
+    private Behavior<Message> onAnswered(Answered answered) {
+        if (stage != Stage.ASKING) {
+            return this;
+        }
+        if (answered.answer() instanceof StartAnswer.Start start) {
+            number = start.attempt();
+            stage = Stage.PREPARING;
+            getContext()
+                    .pipeToSelf(
+                            work.start(lease, number, slot, leaseLeft()),
+                            (started, failure) -> failure == null
+                                    ? new Prepared(started.running(), started.failure())
+                                    : new Prepared(Optional.empty(), Optional.of(infrastructure(failure))));
+            return this;
+        }
+        if (answered.answer() instanceof StartAnswer.Drop) {
+            peers.queue()
+                    .tell(new BuildQueue.Remove(lease.key(), lease.request().request()));
+        } else if (answered.answer() instanceof StartAnswer.NotBefore later) {
+            giveBack("its next attempt may not start yet", Optional.of(later.time()));
+        } else {
+            giveBack("a newer lease is in force", Optional.empty());
+        }
+        return Behaviors.stopped();
+    }
+
+    private void giveBack(String reason, Optional<Instant> notBefore) {
+        peers.queue().tell(new BuildQueue.Return(lease.key(), lease.fence(), reason, notBefore));
+    }
+
+    private Behavior<Message> onPrepared(Prepared prepared) {
+        running = prepared.running();
+        if (running.isEmpty()) {
+            return report(prepared.failure().orElseThrow());
+        }
+        stage = Stage.RUNNING;
+        getContext()
+                .pipeToSelf(
+                        running.get().outcome(),
+                        (outcome, failure) -> new Ended(
+                                failure == null
+                                        ? outcome
+                                        : new Builder.Outcome.Stopped(String.valueOf(failure.getMessage()))));
+        running.get().renew(leaseLeft());
+        if (stopping.isPresent()) {
+            running.get().stop();
+        }
+        return this;
+    }
+
+    private Behavior<Message> onEnded(Ended ended) {
+        running = Optional.empty();
+        stage = Stage.FINISHING;
+        if (stopping.isPresent()) {
+            return report(new Result.HandedBack(stopping.get()));
+        }
+        getContext()
+                .pipeToSelf(
+                        work.finish(ended.outcome()),
+                        (end, failure) -> new Finished(failure == null ? end : infrastructure(failure)));
+        return this;
+    }
+
+    private Behavior<Message> onFinished(Finished finished) {
+        return report(finished.result());
+    }
+
+    private static Result infrastructure(Throwable failure) {
+        Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+        return new Result.Failed(FailureClass.INFRASTRUCTURE, "the build could not be run: " + cause.getMessage());
+    }
+
+    private Behavior<Message> report(Result end) {
+        result = Optional.of(end);
+        stage = Stage.REPORTING;
+        tellBuild();
+        return this;
+    }
+
+    private Behavior<Message> end(String reason) {
+        switch (stage) {
+            case ASKING -> {
+                giveBack(reason, Optional.empty());
+                return Behaviors.stopped();
+            }
+            case PREPARING, RUNNING -> {
+                stopping = stopping.or(() -> Optional.of(reason));
+                running.ifPresent(Builder.Running::stop);
+                return this;
+            }
+            case FINISHING, REPORTING -> {
+                // Its processes have ended: the build decides whether the result still counts.
+                return this;
+            }
+        }
+        throw new IllegalStateException("every stage is one of the above");
+    }
+
+    private Behavior<Message> clear() {
+        timers.cancelAll();
+        getContext().pipeToSelf(work.clear(), (x, failure) -> new Cleared());
+        return Behaviors.receive(Message.class)
+                .onMessage(Cleared.class, cleared -> Behaviors.stopped())
+                .onAnyMessage(message -> Behaviors.same())
+                .build();
+    }
+}

@@ -1,0 +1,172 @@
+package dev.kiln.worker;
+
+import dev.kiln.blob.BuildLogs;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.build.BuildQueue;
+import dev.kiln.build.BuildState.Result;
+import dev.kiln.build.FailureClass;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.source.Checkout;
+import dev.kiln.source.SourceArchive;
+import dev.kiln.worker.builder.AttemptDirectory;
+import dev.kiln.worker.builder.Builder;
+import dev.kiln.worker.output.ImageOutput;
+import dev.kiln.worker.output.OutputRejectedException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The blocking work of one attempt: checkout and builder, the image's way into the store, and tidying up. */
+public final class AttemptWork implements Attempt.Work {
+    private static final Logger LOG = LoggerFactory.getLogger(AttemptWork.class);
+
+    /** What all attempts on this node share. */
+    public record Shop(
+            KilnConfig config, ContentStore store, BuildLogs logs, Map<String, Builder> builders, Executor executor) {}
+
+    private final Shop shop;
+    private final BuildKey key;
+
+    // Written by one stage and read by the next; the stages' futures order them.
+    private volatile Path directory;
+    private volatile OutputStream log = OutputStream.nullOutputStream();
+    private volatile long maxOutput;
+
+    public AttemptWork(Shop shop, BuildKey key) {
+        this.shop = shop;
+        this.key = key;
+    }
+
+    @Override
+    public CompletionStage<Started> start(BuildQueue.Granted lease, int attempt, int slot, Duration leaseLeft) {
+        return CompletableFuture.supplyAsync(() -> begin(lease, attempt, slot, leaseLeft), shop.executor());
+    }
+
+    private Started begin(BuildQueue.Granted lease, int attempt, int slot, Duration leaseLeft) {
+        Optional<RepositoryConfig> repository = shop.config().repository(key.repository());
+        Builder builder = shop.builders().get(lease.request().input().builder());
+        if (repository.isEmpty() || builder == null) {
+            return failed(FailureClass.SOURCE, "its repository or builder is not configured any more");
+        }
+        RepositoryConfig.Build limits = repository.get().build();
+        maxOutput = limits.maxOutput();
+        try {
+            Optional<String> full = lowOnSpace();
+            if (full.isPresent()) {
+                return failed(FailureClass.INFRASTRUCTURE, full.get());
+            }
+            log = shop.logs().create(key, attempt);
+            directory = AttemptDirectory.create(shop.config().workDir(), slot);
+            SourceArchive archive = lease.request().input().archive();
+            Builder.Task task = new Builder.Task(
+                    key,
+                    attempt,
+                    slot,
+                    directory,
+                    archive.commitTime(),
+                    limits.timeout(),
+                    limits.maxOutput(),
+                    limits.maxLog());
+            try (InputStream source = shop.store().blobs().open(archive.digest())) {
+                Checkout.extract(
+                        source, task.checkout(), archive.commitTime(), limits.maxOutput(), OptionalInt.empty());
+            }
+            return new Started(Optional.of(builder.start(task, log, leaseLeft)), Optional.empty());
+        } catch (IOException e) {
+            return failed(FailureClass.INFRASTRUCTURE, describe("start the build", e));
+        }
+    }
+
+    private static Started failed(FailureClass failureClass, String message) {
+        return new Started(Optional.empty(), Optional.of(new Result.Failed(failureClass, message)));
+    }
+
+    private Optional<String> lowOnSpace() throws IOException {
+        if (shop.store().blobs().free() < shop.config().store().minFree()) {
+            return Optional.of("the content store has less than kiln.store.min-free left; free some space");
+        }
+        long free = Files.getFileStore(shop.config().dataDir()).getUsableSpace();
+        return free < shop.config().dataDirMinFree()
+                ? Optional.of("data-dir has less than kiln.data-dir-min-free left; free some space")
+                : Optional.empty();
+    }
+
+    @Override
+    public CompletionStage<Result> finish(Builder.Outcome outcome) {
+        return CompletableFuture.supplyAsync(() -> result(outcome), shop.executor());
+    }
+
+    private Result result(Builder.Outcome outcome) {
+        Result result;
+        if (outcome instanceof Builder.Outcome.Failed failed) {
+            result = new Result.Failed(failed.failureClass(), failed.message());
+        } else if (outcome instanceof Builder.Outcome.Stopped stopped) {
+            result = new Result.HandedBack(stopped.reason());
+        } else {
+            result = takeIn();
+        }
+        if (result instanceof Result.Failed failed) {
+            print("kiln: " + failed.message() + "\n");
+        }
+        return result;
+    }
+
+    private Result takeIn() {
+        try {
+            return new Result.Succeeded(
+                    new ImageOutput(shop.store(), maxOutput).take(directory.resolve("output"), key));
+        } catch (OutputRejectedException e) {
+            return new Result.Failed(FailureClass.SOURCE, e.getMessage());
+        } catch (IOException e) {
+            return new Result.Failed(FailureClass.INFRASTRUCTURE, describe("take the image in", e));
+        }
+    }
+
+    /** The person who pulls is told what was attempted, never a path of this machine; the node's own log has the rest. */
+    private String describe(String action, IOException failure) {
+        LOG.error("could not {} of {}", action, key, failure);
+        String kind = String.valueOf(failure.getMessage()).contains("No space left")
+                ? "the disk is full"
+                : failure.getClass().getSimpleName() + ", see the node's log";
+        return "could not " + action + ": " + kind;
+    }
+
+    private void print(String line) {
+        try {
+            log.write(line.getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            LOG.warn("could not write to the log of {}", key, e);
+        }
+    }
+
+    @Override
+    public CompletionStage<?> clear() {
+        return CompletableFuture.runAsync(this::tidy, shop.executor());
+    }
+
+    private void tidy() {
+        try {
+            log.close();
+            if (directory != null) {
+                AttemptDirectory.delete(directory);
+            }
+        } catch (IOException e) {
+            // The slot's next attempt, or the next start of this node, tries again.
+            LOG.warn("could not remove what an attempt of {} left", key, e);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+-- Where each projection stands, as akka-projection-jdbc reads and writes it.
+CREATE TABLE akka_projection_offset_store (
+  projection_name VARCHAR(255) NOT NULL,
+  projection_key VARCHAR(255) NOT NULL,
+  current_offset VARCHAR(255) NOT NULL,
+  manifest VARCHAR(4) NOT NULL,
+  mergeable BOOLEAN NOT NULL,
+  last_updated BIGINT NOT NULL,
+  PRIMARY KEY (projection_name, projection_key)
+);
+CREATE INDEX projection_name_index ON akka_projection_offset_store (projection_name);
+
+CREATE TABLE akka_projection_management (
+  projection_name VARCHAR(255) NOT NULL,
+  projection_key VARCHAR(255) NOT NULL,
+  paused BOOLEAN NOT NULL,
+  last_updated BIGINT NOT NULL,
+  PRIMARY KEY (projection_name, projection_key)
+);
+
+-- Keys that all nodes share and nobody else knows. (`value` is a reserved word.)
+CREATE TABLE cluster_secret (
+  name VARCHAR(64) PRIMARY KEY,
+  secret BYTEA NOT NULL
+);
+
+-- One row a build, for people to list; made from the journal, from which it can be made again at any time.
+CREATE TABLE builds (
+  id VARCHAR(512) PRIMARY KEY,
+  repository VARCHAR(255) NOT NULL,
+  revision VARCHAR(64) NOT NULL,
+  platform VARCHAR(100) NOT NULL,
+  phase VARCHAR(16) NOT NULL,
+  request INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  requested_at TIMESTAMP(6) WITH TIME ZONE NOT NULL,
+  started_at TIMESTAMP(6) WITH TIME ZONE,
+  ended_at TIMESTAMP(6) WITH TIME ZONE,
+  builder VARCHAR(64),
+  worker VARCHAR(512),
+  client VARCHAR(256),
+  address VARCHAR(256),
+  hint VARCHAR(256),
+  reference VARCHAR(256),
+  failure_class VARCHAR(16),
+  failure_message TEXT,
+  manifest_digest VARCHAR(256),
+  manifest_media_type VARCHAR(256),
+  manifest_size BIGINT,
+  updated TIMESTAMP(6) WITH TIME ZONE NOT NULL
+);
+-- newest first, with the key as the tie-break that paging needs
+CREATE INDEX builds_newest_idx ON builds (requested_at DESC, id);
+CREATE INDEX builds_repository_idx ON builds (repository, requested_at DESC, id);
+CREATE INDEX builds_phase_idx ON builds (phase, requested_at DESC, id);

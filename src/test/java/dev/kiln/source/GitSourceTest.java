@@ -1,0 +1,359 @@
+package dev.kiln.source;
+
+import static dev.kiln.source.SourceFixture.config;
+import static dev.kiln.source.SourceFixture.found;
+import static dev.kiln.source.SourceFixture.revision;
+import static dev.kiln.source.SourceFixture.unavailable;
+import static dev.kiln.source.SourceFixture.unknown;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kiln.config.RepositoryConfig.GitSourceConfig;
+import dev.kiln.oci.Tag;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.eclipse.jgit.lib.Constants;
+import org.eclipse.jgit.lib.ObjectId;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class GitSourceTest {
+    @TempDir
+    Path folder;
+
+    private SourceFixture fixture;
+    private Origin origin;
+    private ObjectId first;
+    private ObjectId second;
+
+    @BeforeEach
+    void makeAHistoryOfTwoCommits() {
+        fixture = new SourceFixture(folder.resolve("mirrors"));
+        origin = Origin.create(folder.resolve("origin.git"));
+        first = origin.commit("first");
+        second = origin.commit("second", first);
+        origin.ref("refs/heads/main", second);
+    }
+
+    @AfterEach
+    void close() {
+        fixture.close();
+    }
+
+    @Test
+    void aBranchMeansItsTipAndCostsOnlyALookUp() {
+        GitSource source = fixture.source(origin);
+
+        Meaning.Found meaning = found(source, "main");
+
+        assertThat(meaning.revision()).isEqualTo(revision(second));
+        assertThat(meaning.ref()).isEqualTo("refs/heads/main");
+        assertThat(meaning.observedAt()).isEqualTo(fixture.clock.instant());
+        assertThat(fixture.files()).isEmpty();
+    }
+
+    @Test
+    void aGitTagComesBeforeABranch() {
+        origin.ref("refs/heads/v1", second);
+        origin.ref("refs/tags/v1", first);
+
+        assertThat(found(fixture.source(origin), "v1").revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void anAnnotatedTagMeansItsCommitHoweverOftenItIsWrapped() {
+        ObjectId once = origin.annotated("once", first, Constants.OBJ_COMMIT);
+        origin.ref("refs/tags/once", once);
+        origin.ref("refs/tags/twice", origin.annotated("twice", once, Constants.OBJ_TAG));
+
+        GitSource source = fixture.source(origin);
+
+        assertThat(found(source, "once").revision()).isEqualTo(revision(first));
+        assertThat(found(source, "twice").revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void aFullCommitIdComesFirstAndAShortOneLast() {
+        origin.ref("refs/tags/" + first.name(), second);
+        origin.ref("refs/heads/" + first.name().substring(0, 8), second);
+        GitSource source = fixture.source(origin);
+
+        assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
+        assertThat(found(source, first.name()).ref()).isEqualTo("commit");
+        assertThat(found(source, first.name().substring(0, 7)).revision()).isEqualTo(revision(first));
+        assertThat(found(source, first.name().substring(0, 8)).revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void refsThatLookLikeACommitIdAreRefused() {
+        origin.ref("refs/heads/deadbeef", second);
+        origin.ref("refs/tags/CAFECAFE", second);
+        GitSource source = fixture.source(origin);
+
+        assertThat(unknown(source, "deadbeef")).contains("the branch deadbeef looks like a commit id");
+        assertThat(unknown(source, "CAFECAFE")).contains("the git tag CAFECAFE looks like a commit id");
+        assertThat(source.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("main"))));
+    }
+
+    @Test
+    void aSlashIsWrittenAsTwoDashesWhereThatIsUnambiguous() {
+        origin.ref("refs/heads/feature/x", first);
+        origin.ref("refs/heads/a/b--c", first);
+        origin.ref("refs/heads/a--b/c", second);
+        origin.ref("refs/heads/plain--name", first);
+        origin.ref("refs/heads/plain/name", second);
+        GitSource source = fixture.source(origin);
+
+        assertThat(found(source, "feature--x").ref()).isEqualTo("refs/heads/feature/x");
+        assertThat(unknown(source, "a--b--c")).contains("refs/heads/a/b--c").contains("refs/heads/a--b/c");
+        assertThat(found(source, "plain--name").revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void onlyAllowedRefsCount() {
+        origin.ref("refs/heads/release-1", first);
+        origin.ref("refs/pull/1/head", origin.commit("stranger", second));
+        GitSourceConfig all = config(origin.directory.toString());
+        GitSource source = fixture.source(new GitSourceConfig(
+                all.url(),
+                List.of("refs/heads/release-*"),
+                all.refresh(),
+                all.timeout(),
+                Optional.empty(),
+                Optional.empty()));
+
+        assertThat(found(source, "release-1").revision()).isEqualTo(revision(first));
+        unknown(source, "main");
+        unknown(source, second.name());
+        unknown(source, second.name().substring(0, 10));
+        assertThat(source.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("release-1"))));
+    }
+
+    @Test
+    void aCommitThatNoAllowedRefReachesIsUnknownAlthoughGitHasIt() {
+        ObjectId dangling = origin.commit("of a fork", second);
+        origin.ref("refs/pull/7/head", dangling);
+        GitSource source = fixture.source(origin);
+
+        assertThat(unknown(source, dangling.name())).contains("no commit that an allowed branch or git tag reaches");
+        unknown(source, dangling.name().substring(0, 12));
+        assertThat(fixture.fetches).hasValue(1);
+    }
+
+    @Test
+    void aForcePushTakesTheNameButNotWhatWasArchivable() throws Exception {
+        GitSource source = fixture.source(origin);
+        assertThat(found(source, second.name()).revision()).isEqualTo(revision(second));
+        SourceArchive before = source.archive(revision(second));
+        ObjectId rewritten = origin.commit("rewritten", first);
+        origin.ref("refs/heads/main", rewritten);
+        fixture.clock.pass(Duration.ofSeconds(11));
+
+        assertThat(found(source, "main").revision()).isEqualTo(revision(rewritten));
+        assertThat(found(source, rewritten.name().substring(0, 9)).revision()).isEqualTo(revision(rewritten));
+        unknown(source, second.name());
+        assertThat(source.archive(revision(second))).isEqualTo(before);
+    }
+
+    @Test
+    void aShortIdThatTwoReachableCommitsShareIsAmbiguous() {
+        List<ObjectId> twins = origin.commitsThatShareSevenDigits(second);
+        String prefix = twins.get(0).name().substring(0, 7);
+        origin.ref("refs/heads/one", twins.get(0));
+        GitSource source = fixture.source(origin);
+        assertThat(found(source, prefix).revision()).isEqualTo(revision(twins.get(0)));
+
+        origin.ref("refs/heads/two", twins.get(1));
+        fixture.clock.pass(Duration.ofSeconds(11));
+
+        assertThat(unknown(source, prefix)).contains("ambiguous");
+        assertThat(found(source, twins.get(1).name()).revision()).isEqualTo(revision(twins.get(1)));
+    }
+
+    @Test
+    void aTagOfAFileIsFoundOutWithTheFirstFetch() {
+        origin.ref("refs/tags/key", origin.annotated("key", origin.blob(new byte[] {1}), Constants.OBJ_BLOB));
+        GitSource source = fixture.source(origin);
+        unknown(source, "1234567");
+
+        assertThat(unknown(source, "key")).contains("names no commit");
+    }
+
+    @Test
+    void tenThousandInventedNamesCostOneLookUpAndOneFetch() {
+        GitSource source = fixture.source(origin);
+        Random random = new Random(1);
+        byte[] bytes = new byte[20];
+        for (int i = 0; i < 10_000; i++) {
+            random.nextBytes(bytes);
+            String hex = HexFormat.of().formatHex(bytes);
+            unknown(source, i % 3 == 0 ? hex : i % 3 == 1 ? hex.substring(0, 7 + i % 30) : "name-" + hex);
+        }
+        assertThat(fixture.lookUps).hasValue(1);
+        assertThat(fixture.fetches).hasValue(1);
+    }
+
+    @Test
+    void aRepositoryThatDoesNotExistLeavesNothing() {
+        GitSource source = fixture.source(config(folder.resolve("nothing.git").toString()));
+
+        for (String tag : List.of("main", second.name(), "1234567")) {
+            assertThat(source.resolve(new Tag(tag)))
+                    .isInstanceOfSatisfying(
+                            Meaning.Unknown.class,
+                            unknown -> assertThat(unknown.repositoryUnknown()).isTrue());
+        }
+        assertThat(source.tags()).isInstanceOf(TagList.Unknown.class);
+        assertThat(fixture.lookUps).hasValue(1);
+        assertThat(fixture.files()).isEmpty();
+        assertThat(fixture.mirrors).doesNotExist();
+    }
+
+    @Test
+    void tagsOfReferrersNeverReachGit() {
+        GitSource source = fixture.source(origin);
+
+        unknown(source, "sha256-" + "a".repeat(64) + ".sig");
+
+        assertThat(fixture.lookUps).hasValue(0);
+    }
+
+    @Test
+    void aRefIsAtMostRefreshOld() {
+        GitSource source = fixture.source(origin);
+        found(source, "main");
+        ObjectId third = origin.commit("third", second);
+        origin.ref("refs/heads/main", third);
+
+        fixture.clock.pass(Duration.ofSeconds(9));
+        assertThat(found(source, "main").revision()).isEqualTo(revision(second));
+        fixture.clock.pass(Duration.ofSeconds(1));
+        assertThat(found(source, "main").revision()).isEqualTo(revision(third));
+    }
+
+    @Test
+    void manyWhoAskAtOnceShareOneLookUpOneFetchAndOneArchive() throws Exception {
+        GitSource source = fixture.source(origin);
+        ExecutorService threads = Executors.newFixedThreadPool(32);
+        try {
+            List<CompletableFuture<SourceArchive>> archives = new ArrayList<>();
+            for (int i = 0; i < 100; i++) {
+                archives.add(CompletableFuture.supplyAsync(
+                        () -> {
+                            try {
+                                return source.archive(found(source, first.name().substring(0, 9))
+                                        .revision());
+                            } catch (SourceException e) {
+                                throw new AssertionError(e);
+                            }
+                        },
+                        threads));
+            }
+            assertThat(archives)
+                    .extracting(CompletableFuture::join)
+                    .containsOnly(archives.get(0).join());
+        } finally {
+            threads.shutdownNow();
+        }
+        assertThat(fixture.lookUps).hasValue(1);
+        assertThat(fixture.fetches).hasValue(1);
+    }
+
+    @Test
+    void whatIsKnownIsServedWhileGitIsAwayAndAfterARestart() throws Exception {
+        GitSource source = fixture.source(hangingLater());
+        assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
+        goAway();
+        fixture.clock.pass(Duration.ofMinutes(1));
+
+        for (GitSource each : List.of(source, fixture.source(hangingLater()))) {
+            assertThat(found(each, "main").revision()).isEqualTo(revision(second));
+            assertThat(found(each, first.name()).revision()).isEqualTo(revision(first));
+            assertThat(found(each, first.name().substring(0, 8)).revision()).isEqualTo(revision(first));
+            assertThat(each.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("main"))));
+            unavailable(each, "never-seen");
+            unavailable(each, "0".repeat(40));
+            assertThat(each.archive(revision(first)).commitTime()).isEqualTo(1_700_000_000);
+        }
+    }
+
+    /** A repository over dumb http, since a local one that is away is a complete answer. */
+    private GitSourceConfig hangingLater() throws IOException {
+        if (web == null) {
+            web = new DumbHttp(folder);
+        }
+        web.updateServerInfo(origin);
+        return config(web.url("/origin.git"));
+    }
+
+    private DumbHttp web;
+
+    private void goAway() {
+        web.status(503);
+    }
+
+    @AfterEach
+    void stopWeb() {
+        if (web != null) {
+            web.close();
+        }
+    }
+
+    @Test
+    void aDamagedMirrorIsMadeAnew() throws Exception {
+        SourceArchive before = fixture.source(origin).archive(revision(second));
+        for (Path file : fixture.files()) {
+            if (file.toString().endsWith(".pack") || file.toString().endsWith(".idx")) {
+                Files.delete(file);
+                Files.write(file, new byte[] {1, 2, 3});
+            }
+        }
+
+        assertThat(fixture.source(origin).archive(revision(second))).isEqualTo(before);
+        assertThat(found(fixture.source(origin), first.name().substring(0, 8)).revision())
+                .isEqualTo(revision(first));
+    }
+
+    @Test
+    void whatAKilledFetchLeavesBehindIsRemoved() throws Exception {
+        fixture.source(origin).archive(revision(second));
+        Path mirror = fixture.files().stream()
+                .filter(file -> file.endsWith("kiln-mirror"))
+                .findFirst()
+                .orElseThrow()
+                .getParent();
+        Files.writeString(mirror.resolve("packed-refs.lock"), "");
+        Files.writeString(mirror.resolve("objects/pack/incoming_1.pack"), "");
+        ObjectId third = origin.commit("third", second);
+        ObjectId fourth = origin.commit("fourth", second);
+        origin.ref("refs/heads/main", third);
+        origin.ref("refs/heads/other", fourth);
+
+        assertThat(found(fixture.source(origin), third.name().substring(0, 8)).revision())
+                .isEqualTo(revision(third));
+        assertThat(fixture.files()).noneMatch(file -> file.toString().contains("incoming_"));
+    }
+
+    @Test
+    void aMirrorWhoseMakingWasCutShortIsMadeAnew() throws Exception {
+        fixture.source(origin).archive(revision(second));
+        for (Path file : fixture.files()) {
+            if (file.endsWith("kiln-mirror") || file.endsWith("HEAD")) {
+                Files.delete(file);
+            }
+        }
+
+        assertThat(found(fixture.source(origin), first.name()).revision()).isEqualTo(revision(first));
+    }
+}
