@@ -34,7 +34,7 @@ public final class ShardedBuilds implements Builds {
         builds.sharding.init(Entity.of(
                 BuildEntity.TYPE_KEY,
                 entity -> BuildEntity.create(
-                        BuildKey.of(entity.getEntityId()), key -> terms(config, key), builds::tellQueue, clock)));
+                        BuildKey.of(entity.getEntityId()), key -> terms(config, key), builds.queue, clock)));
         builds.sharding.init(
                 Entity.of(BuildQueue.TYPE_KEY, entity -> BuildQueue.create(builds::tell, config.queue(), clock)));
         return builds;
