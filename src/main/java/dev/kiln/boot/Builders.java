@@ -46,8 +46,8 @@ final class Builders implements AutoCloseable {
         List<JibBuilder> closeable = new ArrayList<>();
         try {
             AttemptDirectory.clear(config.workDir());
-            Isolation isolation =
-                    Isolation.probe(config.workDir(), config.worker().uidBase());
+            Isolation isolation = Isolation.probe(
+                    config.workDir(), config.worker().uidBase(), config.worker().slots());
             lacks.addAll(isolation.lacks());
             config.builders().forEach((name, builder) -> {
                 if (builder instanceof BuilderConfig.Command command) {

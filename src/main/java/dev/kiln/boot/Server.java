@@ -14,6 +14,7 @@ import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.SharedFolder;
+import dev.kiln.build.BuildEntity;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.catalog.BuildProjection;
 import dev.kiln.catalog.JdbcBuildCatalog;
@@ -126,8 +127,8 @@ public final class Server implements AutoCloseable {
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
-        BuildProjection.init(system);
-        JdbcBuildCatalog catalog = new JdbcBuildCatalog(pool::open, storeExecutor);
+        BuildProjection.init(system, pool, BuildEntity.TAGS);
+        JdbcBuildCatalog catalog = new JdbcBuildCatalog(pool, storeExecutor);
 
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         system.systemActorOf(

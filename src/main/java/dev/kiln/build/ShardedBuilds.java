@@ -31,12 +31,13 @@ public final class ShardedBuilds implements Builds {
     /** Starts the shards of builds and queue on this node. Once for each actor system. */
     public static ShardedBuilds init(ActorSystem<?> system, KilnConfig config, Clock clock) {
         ShardedBuilds builds = new ShardedBuilds(system);
+        // First, since a build refers to it.
+        builds.sharding.init(
+                Entity.of(BuildQueue.TYPE_KEY, entity -> BuildQueue.create(builds::tell, config.queue(), clock)));
         builds.sharding.init(Entity.of(
                 BuildEntity.TYPE_KEY,
                 entity -> BuildEntity.create(
-                        BuildKey.of(entity.getEntityId()), key -> terms(config, key), builds.queue, clock)));
-        builds.sharding.init(
-                Entity.of(BuildQueue.TYPE_KEY, entity -> BuildQueue.create(builds::tell, config.queue(), clock)));
+                        BuildKey.of(entity.getEntityId()), key -> terms(config, key), builds.theQueue(), clock)));
         return builds;
     }
 
