@@ -27,7 +27,7 @@ import java.util.function.LongSupplier;
  * build acknowledges it. Stops when nothing is left to do; its slot is free then.
  */
 public final class Attempt extends AbstractBehavior<Attempt.Message> {
-    sealed interface Message {}
+    public sealed interface Message {}
 
     /** @param leaseEnd in the monotonic clock's nanoseconds */
     record Renew(long leaseEnd) implements Message {}
