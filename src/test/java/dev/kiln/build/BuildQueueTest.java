@@ -95,7 +95,7 @@ class BuildQueueTest {
     @Test
     void aLeaseThatIsNamedIsRenewedAndLivesOn() {
         grantAToWorker();
-        for (int i = 0; i < 60; i++) {
+        for (int i = 0; i < 30; i++) {
             time(QUEUE.ask());
             ask("life", 0, 1L);
             assertThat(renewed().valid()).containsExactly(1L);

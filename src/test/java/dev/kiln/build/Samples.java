@@ -64,9 +64,9 @@ final class Samples {
 
     /** The next message; an entity that comes back after a failure of its journal needs time to pass for it. */
     static <A> A receive(TestProbe<A> probe, Runnable passTime) {
-        for (int i = 0; i < 50; i++) {
+        for (int i = 0; i < 500; i++) {
             try {
-                return probe.receiveMessage(Duration.ofMillis(200));
+                return probe.receiveMessage(Duration.ofMillis(20));
             } catch (AssertionError notYet) {
                 passTime.run();
             }
