@@ -2,6 +2,7 @@ package dev.kiln.worker;
 
 import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.DiskFullException;
 import dev.kiln.build.BuildQueue;
 import dev.kiln.build.BuildState.Result;
 import dev.kiln.build.FailureClass;
@@ -139,7 +140,8 @@ public final class AttemptWork implements Attempt.Work {
     /** The person who pulls is told what was attempted, never a path of this machine; the node's own log has the rest. */
     private String describe(String action, IOException failure) {
         LOG.error("could not {} of {}", action, key, failure);
-        String kind = String.valueOf(failure.getMessage()).contains("No space left")
+        String kind = failure instanceof DiskFullException
+                        || String.valueOf(failure.getMessage()).contains("No space left")
                 ? "the disk is full"
                 : failure.getClass().getSimpleName() + ", see the node's log";
         return "could not " + action + ": " + kind;
