@@ -350,7 +350,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private Behavior<Message> changed() {
         snapshot = view.filter(v -> builds.keySet().containsAll(v.platforms()))
                 .map(v -> RevisionSnapshot.of(revision, v, builds));
-        snapshot.ifPresent(peers.seen());
+        if (!composing) {
+            snapshot.ifPresent(peers.seen());
+        }
         return evaluate();
     }
 
@@ -401,7 +403,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     }
 
     private Optional<Outcome> outcome(Join pull, WaitPolicy.Decision decision, Instant now) {
-        if (decision instanceof WaitPolicy.Decision.Answer) {
+        // A larger index is moments away: an answer of the old one would hide a platform that is built.
+        if (decision instanceof WaitPolicy.Decision.Answer && !composing) {
             return Optional.of(new Outcome.Ready(snapshot.orElseThrow()));
         }
         if (decision instanceof WaitPolicy.Decision.GiveUp gaveUp) {
