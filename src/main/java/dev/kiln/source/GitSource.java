@@ -60,6 +60,11 @@ public final class GitSource {
                 : new Meaning.Unavailable(((Sighting.Dark) sighting).reason());
     }
 
+    /** Where it all comes from, as it may be recorded and shown: without user information, and no path of this machine. */
+    public String publicName() {
+        return url.publicName();
+    }
+
     /** The tags and branches, as git said at most {@code refresh} ago or, while it does not answer, last. */
     public TagList tags() {
         Sighting sighting = observer.latest();

@@ -68,7 +68,7 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
         @Override
         public Object answer(GitSource source) {
             try {
-                return new ArchiveAnswer.Archived(source.archive(revision), source.publicUrl());
+                return new ArchiveAnswer.Archived(source.archive(revision), source.publicName());
             } catch (SourceException e) {
                 return e.fault() == SourceException.Fault.REVISION
                         ? new ArchiveAnswer.Refused(e.getMessage())

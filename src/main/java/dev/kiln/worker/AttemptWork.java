@@ -159,7 +159,8 @@ public final class AttemptWork implements Attempt.Work {
     }
 
     private void tidy() {
-        try (OutputStream closing = log) {
+        try {
+            log.close();
             if (directory != null) {
                 AttemptDirectory.delete(directory);
             }

@@ -52,9 +52,11 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
 
     private final BitSet busy = new BitSet();
     private final Map<Long, Running> running = new HashMap<>();
-    private final Map<Long, Long> askedAt = new HashMap<>();
+    private final Map<Long, Asked> asked = new HashMap<>();
     private long sequence;
     private Optional<ActorRef<Done>> handingBack = Optional.empty();
+
+    private record Asked(long sentAt, Set<Long> held) {}
 
     /** Makes the behaviour of one attempt. */
     @FunctionalInterface
@@ -120,20 +122,12 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
 
     private void ask() {
         sequence++;
-        long now = nanoTime.getAsLong();
-        askedAt.put(sequence, now);
-        askedAt.remove(sequence - REMEMBERED_ASKS);
+        Set<Long> held = Set.copyOf(running.keySet());
+        asked.put(sequence, new Asked(nanoTime.getAsLong(), held));
+        asked.remove(sequence - REMEMBERED_ASKS);
         int free = handingBack.isPresent() ? 0 : config.slots() - busy.cardinality();
         queue.tell(new BuildQueue.Ask(
-                news,
-                name,
-                incarnation,
-                sequence,
-                config.slots(),
-                free,
-                config.platforms(),
-                config.builders(),
-                Set.copyOf(running.keySet())));
+                news, name, incarnation, sequence, config.slots(), free, config.platforms(), config.builders(), held));
         timers.startSingleTimer(Tick.ASK, Tick.ASK, queueConfig.ask());
     }
 
@@ -155,7 +149,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
         } else if (!taken) {
             busy.set(slot);
             // The lease runs from its grant at the queue, which was not before the last ask was sent.
-            long leaseEnd = askedAt.getOrDefault(sequence, nanoTime.getAsLong()) + term().toNanos();
+            long leaseEnd = asked.get(sequence).sentAt() + term().toNanos();
             ActorRef<Attempt.Message> attempt =
                     getContext().spawn(attempts.create(granted, slot, leaseEnd), "attempt-" + granted.fence());
             getContext().watch(attempt);
@@ -164,14 +158,14 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
     }
 
     private void onRenewed(BuildQueue.Renewed renewed) {
-        Long sentAt = askedAt.get(renewed.sequence());
-        if (sentAt == null) {
+        Asked ask = asked.get(renewed.sequence());
+        if (ask == null) {
             return;
         }
         for (Running attempt : List.copyOf(running.values())) {
             if (renewed.valid().contains(attempt.fence())) {
-                attempt.attempt().tell(new Attempt.Renew(sentAt + term().toNanos()));
-            } else if (renewed.sequence() == sequence) {
+                attempt.attempt().tell(new Attempt.Renew(ask.sentAt() + term().toNanos()));
+            } else if (ask.held().contains(attempt.fence())) {
                 attempt.attempt().tell(new Attempt.Stop("its lease is over"));
             }
         }
