@@ -185,7 +185,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
 
     private Behavior<Message> onTerminated(Terminated end) {
         running.values().stream()
-                .filter(r -> r.attempt().equals(end.getRef()))
+                .filter(r -> r.attempt().path().equals(end.getRef().path()))
                 .findFirst()
                 .ifPresent(r -> {
                     running.remove(r.fence());
