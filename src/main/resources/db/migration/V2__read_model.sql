@@ -25,6 +25,7 @@ CREATE TABLE cluster_secret (
 );
 
 -- One row a build, for people to list; made from the journal, from which it can be made again at any time.
+-- seq is the sequence number of the last event in it.
 CREATE TABLE builds (
   id VARCHAR(512) PRIMARY KEY,
   repository VARCHAR(255) NOT NULL,
@@ -36,20 +37,23 @@ CREATE TABLE builds (
   requested_at TIMESTAMP(6) WITH TIME ZONE NOT NULL,
   started_at TIMESTAMP(6) WITH TIME ZONE,
   ended_at TIMESTAMP(6) WITH TIME ZONE,
-  builder VARCHAR(64),
+  not_before TIMESTAMP(6) WITH TIME ZONE,
+  builder VARCHAR(256) NOT NULL,
   worker VARCHAR(512),
-  client VARCHAR(256),
-  address VARCHAR(256),
-  hint VARCHAR(256),
-  reference VARCHAR(256),
+  client VARCHAR(256) NOT NULL,
+  address VARCHAR(256) NOT NULL,
+  hint VARCHAR(256) NOT NULL,
+  reference VARCHAR(256) NOT NULL,
   failure_class VARCHAR(16),
-  failure_message TEXT,
+  failure_message VARCHAR(1024),
+  failure_until TIMESTAMP(6) WITH TIME ZONE,
   manifest_digest VARCHAR(256),
   manifest_media_type VARCHAR(256),
   manifest_size BIGINT,
-  updated TIMESTAMP(6) WITH TIME ZONE NOT NULL
+  seq BIGINT NOT NULL
 );
 -- newest first, with the key as the tie-break that paging needs
 CREATE INDEX builds_newest_idx ON builds (requested_at DESC, id);
 CREATE INDEX builds_repository_idx ON builds (repository, requested_at DESC, id);
 CREATE INDEX builds_phase_idx ON builds (phase, requested_at DESC, id);
+CREATE INDEX builds_revision_idx ON builds (revision);

@@ -94,18 +94,18 @@ final class LogTail extends GraphStage<SourceShape<ByteString>> {
         private void readOn() throws IOException {
             while (true) {
                 // Asked before the read: what was written before the end is read after it.
-                boolean ended = growing.map(OpenLog::isClosed).orElse(true);
+                long turn = growing.map(OpenLog::turn).orElse(OpenLog.ENDED);
                 ByteBuffer buffer = ByteBuffer.allocate(CHUNK);
                 if (channel.read(buffer, position) > 0) {
                     position += buffer.position();
                     push(out, ByteString.fromByteBuffer(buffer.flip()));
                     return;
                 }
-                if (ended) {
+                if (turn == OpenLog.ENDED) {
                     completeStage();
                     return;
                 }
-                if (growing.orElseThrow().await(position, this)) {
+                if (growing.orElseThrow().await(turn, this)) {
                     return;
                 }
             }

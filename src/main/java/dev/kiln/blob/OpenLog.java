@@ -1,30 +1,32 @@
 package dev.kiln.blob;
 
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
 
 /** A log that is being written on this node. Wakes those who have read all there is. Thread-safe. */
 final class OpenLog extends OutputStream {
+    /** The {@link #turn} of a log that is closed. */
+    static final long ENDED = -1;
+
     private final Path root;
-    private final FileChannel channel;
     private final Consumer<OpenLog> onClose;
     private final Set<Runnable> waiting = new LinkedHashSet<>();
-    private long length;
-    private boolean closed;
+
+    /** Not a channel, which the interrupt of one writer would close for all. */
+    private final FileOutputStream file;
+
+    private long turn;
 
     OpenLog(Path file, Path root, Consumer<OpenLog> onClose) throws IOException {
         this.root = root;
         this.onClose = onClose;
-        channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        this.file = new FileOutputStream(file.toFile());
     }
 
     @Override
@@ -34,19 +36,18 @@ final class OpenLog extends OutputStream {
 
     @Override
     public void write(byte[] bytes, int offset, int count) throws IOException {
-        Objects.checkFromIndexSize(offset, count, bytes.length);
-        ByteBuffer buffer = ByteBuffer.wrap(bytes, offset, count);
         List<Runnable> woken;
         synchronized (this) {
+            if (turn == ENDED) {
+                throw new IOException("could not write to a build's log: it is closed");
+            }
             try {
-                while (buffer.hasRemaining()) {
-                    length += channel.write(buffer);
-                }
+                file.write(bytes, offset, count);
             } catch (IOException e) {
                 throw DiskFullException.orOther(e, root);
-            } finally {
-                woken = drain();
             }
+            turn++;
+            woken = drain();
         }
         woken.forEach(Runnable::run);
     }
@@ -56,30 +57,33 @@ final class OpenLog extends OutputStream {
     public void close() throws IOException {
         List<Runnable> woken;
         synchronized (this) {
-            if (closed) {
+            if (turn == ENDED) {
                 return;
             }
-            closed = true;
+            turn = ENDED;
             woken = drain();
         }
         onClose.accept(this);
         woken.forEach(Runnable::run);
-        try (channel) {
-            channel.force(true);
+        try (file) {
+            file.getFD().sync();
+        } catch (IOException e) {
+            throw DiskFullException.orOther(e, root);
         }
     }
 
-    synchronized boolean isClosed() {
-        return closed;
+    /** Another number after each write, and {@link #ENDED} after the last. */
+    synchronized long turn() {
+        return turn;
     }
 
     /**
-     * Arranges for {@code wake} to be run, once, when there is something after {@code position} or the log is closed.
+     * Arranges for {@code wake} to be run, once, when the turn is no longer {@code seen}.
      *
      * @return false when that is so already; {@code wake} is then not kept
      */
-    synchronized boolean await(long position, Runnable wake) {
-        return !closed && length <= position && waiting.add(wake);
+    synchronized boolean await(long seen, Runnable wake) {
+        return turn == seen && waiting.add(wake);
     }
 
     /** Forgets {@code wake}, so that a long silence does not gather those who have left. */

@@ -1,10 +1,31 @@
 package dev.kiln.boot;
 
-/** The command line. */
+import picocli.CommandLine;
+
+/** The command line {@code kiln}. */
+@CommandLine.Command(
+        name = "kiln",
+        description = "A container registry whose images are built when somebody pulls them.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        subcommands = ServeCommand.class)
 public final class Main {
     private Main() {}
 
+    /** Exit codes are picocli's: 0 for success, 1 for a failure, 2 for a wrong command line. */
     public static void main(String[] args) {
-        System.out.println("kiln");
+        System.exit(commandLine().execute(args));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new Main());
+    }
+
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Main.class.getPackage().getImplementationVersion();
+            return new String[] {"kiln " + (version == null ? "(unpackaged)" : version)};
+        }
     }
 }

@@ -2,6 +2,7 @@ package dev.kiln.build;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.RecipientRef;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -97,7 +98,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     private final ActorContext<Command> context;
     private final BuildKey key;
     private final Function<BuildKey, BuildTerms> terms;
-    private final BuildQueue.Peer queue;
+    private final RecipientRef<BuildQueue.Command> queue;
     private final Clock clock;
 
     private final Map<ActorRef<BuildStatus>, Instant> subscribers = new HashMap<>();
@@ -114,7 +115,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
      * @param queue the cluster's queue
      */
     public static Behavior<Command> create(
-            BuildKey key, Function<BuildKey, BuildTerms> terms, BuildQueue.Peer queue, Clock clock) {
+            BuildKey key, Function<BuildKey, BuildTerms> terms, RecipientRef<BuildQueue.Command> queue, Clock clock) {
         return Behaviors.setup(context -> new BuildEntity(context, key, terms, queue, clock));
     }
 
@@ -122,7 +123,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
             ActorContext<Command> context,
             BuildKey key,
             Function<BuildKey, BuildTerms> terms,
-            BuildQueue.Peer queue,
+            RecipientRef<BuildQueue.Command> queue,
             Clock clock) {
         super(
                 persistenceId(key),
@@ -215,7 +216,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
             int next = state.request() + 1;
             context.ask(
                     BuildQueue.EnqueueAnswer.class,
-                    queue::tell,
+                    queue,
                     QUEUE_TIMEOUT,
                     (ActorRef<BuildQueue.EnqueueAnswer> ref) -> new BuildQueue.Enqueue(key, next, cause, input, ref),
                     (answer, failure) -> new EnqueueAnswered(next, cause, input, Optional.ofNullable(answer)));

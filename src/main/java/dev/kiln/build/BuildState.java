@@ -141,32 +141,30 @@ public record BuildState(
         if (r < request || stage instanceof Stage.Built || (r == request && hasEnded())) {
             return new Decision<>(List.of(), new StartAnswer.Drop());
         }
-        if (r == request && stage instanceof Stage.Running && fence == this.fence) {
+        if (stage instanceof Stage.Running && fence == this.fence) {
             return new Decision<>(List.of(), new StartAnswer.Start(attempt));
         }
         if (fence <= this.fence) {
             return new Decision<>(List.of(), new StartAnswer.Superseded());
         }
-        if (r == request && stage instanceof Stage.Queued queued) {
+        List<BuildEvent> events = new ArrayList<>();
+        BuildState after = this;
+        if (stage instanceof Stage.Queued queued) {
             Optional<Instant> later = queued.notBefore().filter(now::isBefore);
             if (later.isPresent()) {
                 return new Decision<>(List.of(), new StartAnswer.NotBefore(later.get()));
             }
-        }
-        List<BuildEvent> events = new ArrayList<>();
-        BuildState after = this;
-        if (stage instanceof Stage.Running) {
+        } else if (stage instanceof Stage.Running) {
             after = after.lose(events, "another lease took its place", terms, now);
-            if (r == request && after.hasEnded()) {
+            if (after.hasEnded()) {
                 return new Decision<>(events, new StartAnswer.Drop());
             }
-        }
-        if (r > request) {
+        } else {
             // The crash came between the queue's Enqueued and this build's Requested: the entry carries what is needed.
             after = after.with(events, granted);
         }
         int next = after.attempt + 1;
-        after.with(events, new BuildEvent.AttemptStarted(next, r, fence, worker, now));
+        after.with(events, new BuildEvent.AttemptStarted(next, after.request, fence, worker, now));
         return new Decision<>(events, new StartAnswer.Start(next));
     }
 

@@ -22,23 +22,22 @@ public final class ShardedBuilds implements Builds {
 
     private final ActorSystem<?> system;
     private final ClusterSharding sharding;
-    private final EntityRef<BuildQueue.Command> queue;
 
     private ShardedBuilds(ActorSystem<?> system) {
         this.system = system;
         this.sharding = ClusterSharding.get(system);
-        this.queue = sharding.entityRefFor(BuildQueue.TYPE_KEY, BuildQueue.ID);
     }
 
     /** Starts the shards of builds and queue on this node. Once for each actor system. */
     public static ShardedBuilds init(ActorSystem<?> system, KilnConfig config, Clock clock) {
         ShardedBuilds builds = new ShardedBuilds(system);
+        // First, since a build refers to it.
+        builds.sharding.init(
+                Entity.of(BuildQueue.TYPE_KEY, entity -> BuildQueue.create(builds::tell, config.queue(), clock)));
         builds.sharding.init(Entity.of(
                 BuildEntity.TYPE_KEY,
                 entity -> BuildEntity.create(
-                        BuildKey.of(entity.getEntityId()), key -> terms(config, key), builds::tellQueue, clock)));
-        builds.sharding.init(
-                Entity.of(BuildQueue.TYPE_KEY, entity -> BuildQueue.create(builds::tell, config.queue(), clock)));
+                        BuildKey.of(entity.getEntityId()), key -> terms(config, key), builds.theQueue(), clock)));
         return builds;
     }
 
@@ -54,7 +53,7 @@ public final class ShardedBuilds implements Builds {
     }
 
     public void tellQueue(BuildQueue.Command command) {
-        queue.tell(command);
+        theQueue().tell(command);
     }
 
     /** Joins a build, or begins a request when there is none to join. */
@@ -79,9 +78,14 @@ public final class ShardedBuilds implements Builds {
                 .thenApply(answer -> joined(answer, "cancel", "only a queued or running build can be cancelled"));
     }
 
+    private EntityRef<BuildQueue.Command> theQueue() {
+        return sharding.entityRefFor(BuildQueue.TYPE_KEY, BuildQueue.ID);
+    }
+
     @Override
     public CompletionStage<QueueStatus> queue() {
-        return unavailableOnTimeout(AskPattern.ask(queue, BuildQueue.GetStatus::new, ASK_TIMEOUT, system.scheduler()));
+        return unavailableOnTimeout(
+                AskPattern.ask(theQueue(), BuildQueue.GetStatus::new, ASK_TIMEOUT, system.scheduler()));
     }
 
     private <A> CompletionStage<A> ask(BuildKey key, Function<ActorRef<A>, BuildEntity.Command> command) {

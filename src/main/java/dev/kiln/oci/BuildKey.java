@@ -24,7 +24,7 @@ public record BuildKey(RepositoryName repository, Revision revision, Platform pl
     }
 
     /** @throws IllegalArgumentException when {@code text} is neither the text form nor the id of a build */
-    @JsonCreator
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public static BuildKey of(String text) {
         return parse(text).orElseThrow(() -> new IllegalArgumentException("not a build's key"));
     }

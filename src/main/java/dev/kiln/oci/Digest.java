@@ -16,7 +16,7 @@ public record Digest(@JsonValue String value) implements Comparable<Digest> {
     private static final Pattern VALID = Pattern.compile("sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}");
 
     /** @throws IllegalArgumentException when {@code value} is not a digest Kiln can verify */
-    @JsonCreator
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public Digest {
         if (!VALID.matcher(value).matches()) {
             throw new IllegalArgumentException("not a sha256 or sha512 digest");

@@ -74,7 +74,7 @@ public record Platform(String os, String architecture, String variant) implement
     }
 
     /** As {@link #parse}. @throws IllegalArgumentException when {@code text} is not a platform */
-    @JsonCreator
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public static Platform of(String text) {
         return parse(text)
                 .orElseThrow(() -> new IllegalArgumentException("not a platform of the form os/arch[/variant]"));

@@ -13,7 +13,7 @@ public record RepositoryName(@JsonValue String value) implements Comparable<Repo
     private static final Pattern VALID = Pattern.compile(COMPONENT + "(?:/" + COMPONENT + ")*+");
 
     /** @throws IllegalArgumentException when {@code value} is outside the grammar */
-    @JsonCreator
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public RepositoryName {
         if (!isValid(value)) {
             throw new IllegalArgumentException("not a repository name");

@@ -10,7 +10,7 @@ public record Revision(@JsonValue String value) implements Comparable<Revision> 
     private static final Pattern VALID = Pattern.compile("[0-9a-f]{40}|[0-9a-f]{64}");
 
     /** @throws IllegalArgumentException when {@code value} is not a full commit id */
-    @JsonCreator
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public Revision {
         if (!VALID.matcher(value).matches()) {
             throw new IllegalArgumentException("not a full commit id");

@@ -11,7 +11,7 @@ public record Tag(@JsonValue String value) implements Comparable<Tag> {
     private static final Pattern REFERRERS_FALLBACK = Pattern.compile("sha(256|512)-[0-9a-f]{64,128}(\\.[a-z0-9]+)?");
 
     /** @throws IllegalArgumentException when {@code value} is outside the grammar */
-    @JsonCreator
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public Tag {
         if (!VALID.matcher(value).matches()) {
             throw new IllegalArgumentException("not a tag");

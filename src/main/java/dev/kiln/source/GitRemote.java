@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -44,14 +45,19 @@ class GitRemote {
     private final GitSourceConfig config;
     private final RefPatterns allowed;
     private final Path nowhere;
+    private final Optional<Path> agentSocket;
 
-    /** @param nowhere a folder that does not exist, in place of a home */
-    GitRemote(GitUrl url, GitSourceConfig config, Path nowhere) {
+    /**
+     * @param nowhere a folder that does not exist, in place of a home
+     * @param agentSocket of the ssh agent; empty: as {@code SSH_AUTH_SOCK} says
+     */
+    GitRemote(GitUrl url, GitSourceConfig config, Path nowhere, Optional<Path> agentSocket) {
         IsolatedGit.install();
         this.url = url;
         this.config = config;
         this.allowed = new RefPatterns(config.allowedRefs());
         this.nowhere = nowhere;
+        this.agentSocket = agentSocket;
     }
 
     /** A look-up that another thread can end. */
@@ -178,7 +184,7 @@ class GitRemote {
 
     private SshSessionFactory sessions() {
         return config.ssh()
-                .map(ssh -> StrictSsh.factory(ssh, nowhere, java.util.Optional.empty()))
+                .map(ssh -> StrictSsh.factory(ssh, nowhere, agentSocket))
                 .orElseThrow(() -> new IllegalStateException(
                         "a source over ssh needs source.ssh.known-hosts in the configuration"));
     }

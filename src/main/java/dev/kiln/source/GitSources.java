@@ -77,7 +77,7 @@ public final class GitSources implements AutoCloseable {
 
     private GitSource make(RepositoryName name, GitSourceConfig source) {
         GitUrl url = GitUrl.parse(source.url(name));
-        GitRemote remote = new GitRemote(url, source, directory.resolve("nobody"));
+        GitRemote remote = new GitRemote(url, source, directory.resolve("nobody"), Optional.empty());
         Mirror mirror = mirrors.of(name, url);
         RefObserver observer = new RefObserver(
                 remote, url.publicName(), source.refresh(), source.timeout(), clock, lookups, mirror::kept);

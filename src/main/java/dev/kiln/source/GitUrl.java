@@ -3,14 +3,13 @@ package dev.kiln.source;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.regex.Pattern;
 import org.eclipse.jgit.transport.URIish;
 
 /**
  * Where a git repository is. Only what an operator means by a source is accepted: {@code https}, {@code http},
  * {@code ssh} (also as {@code git@host:path}), {@code file} and absolute local paths. The text form never holds user
- * information of http or a query.
+ * information or a query.
  */
 final class GitUrl {
     enum Kind {
@@ -54,7 +53,8 @@ final class GitUrl {
             case "http", "https" -> requireHost(hasHost, Kind.HTTP);
             case "ssh" -> requireHost(hasHost, Kind.SSH);
             case "file" -> requireAbsolute(uri);
-            case "" -> hasHost ? Kind.SSH : requireAbsolute(uri);
+            // without a user, ext::command and the like would pass for a host
+            case "" -> hasHost ? requireHost(uri.getUser() != null, Kind.SSH) : requireAbsolute(uri);
             default ->
                 throw new IllegalArgumentException(
                         "the source's url must be https, http, ssh, git@host:path or an absolute path");
@@ -63,7 +63,7 @@ final class GitUrl {
 
     private static Kind requireHost(boolean hasHost, Kind kind) {
         if (!hasHost) {
-            throw new IllegalArgumentException("the source's url names no host");
+            throw new IllegalArgumentException("the source's url names no host, or no user before it");
         }
         return kind;
     }
@@ -79,11 +79,10 @@ final class GitUrl {
         if (kind == Kind.LOCAL) {
             return "file://" + uri.getPath();
         }
-        URIish shown = uri.setPass(null);
-        if (kind == Kind.HTTP) {
-            shown = shown.setUser(null);
-        }
-        return QUERY.matcher(shown.toString()).replaceAll("$1");
+        String scheme = uri.getScheme() == null ? "ssh" : uri.getScheme().toLowerCase(Locale.ROOT);
+        String port = uri.getPort() > 0 ? ":" + uri.getPort() : "";
+        String path = uri.getRawPath().startsWith("/") ? uri.getRawPath() : "/" + uri.getRawPath();
+        return QUERY.matcher(scheme + "://" + uri.getHost() + port + path).replaceAll("$1");
     }
 
     Kind kind() {
@@ -108,13 +107,9 @@ final class GitUrl {
         return uri.getPort() > 0 ? uri.getPort() : "http".equalsIgnoreCase(uri.getScheme()) ? 80 : 443;
     }
 
-    Optional<String> user() {
-        return Optional.ofNullable(uri.getUser());
-    }
-
     /** For messages that people outside see: a host and path, never a path of this machine. */
     String publicName() {
-        return kind == Kind.LOCAL ? "the git repository" : display;
+        return kind == Kind.LOCAL ? "the source's path" : display;
     }
 
     /**

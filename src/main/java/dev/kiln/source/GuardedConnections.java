@@ -21,6 +21,9 @@ import org.eclipse.jgit.transport.http.JDKHttpConnection;
  * for each read alone; and notices an answer that is cut short, which the JDK reports as a normal end.
  */
 final class GuardedConnections implements HttpConnectionFactory {
+    /** Any other answer is a page for people, or the file of a plain web server, which could end early without a sign. */
+    private static final String SMART = "application/x-git-upload-pack-advertisement";
+
     private final GitUrl url;
     private final long deadline;
     private final long maxBytes;
@@ -105,10 +108,18 @@ final class GuardedConnections implements HttpConnectionFactory {
                 int code = super.getResponseCode();
                 if (getURL().getPath().endsWith("/info/refs")) {
                     status = code;
+                    requireGit(code);
                 }
                 return code;
             } finally {
                 awaitingHeaders = null;
+            }
+        }
+
+        private void requireGit(int code) throws IOException {
+            String type = String.valueOf(connection.getContentType());
+            if (code == HttpURLConnection.HTTP_OK && !type.startsWith(SMART)) {
+                throw new IOException("the server does not speak git's smart http protocol there");
             }
         }
 

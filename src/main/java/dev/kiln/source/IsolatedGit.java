@@ -1,7 +1,9 @@
 package dev.kiln.source;
 
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
 import org.eclipse.jgit.lib.Config;
+import org.eclipse.jgit.lib.ConfigConstants;
 import org.eclipse.jgit.storage.file.FileBasedConfig;
 import org.eclipse.jgit.storage.file.WindowCacheConfig;
 import org.eclipse.jgit.util.FS;
@@ -18,7 +20,6 @@ final class IsolatedGit {
 
     static {
         SystemReader.setInstance(new NobodysSystem(SystemReader.getInstance()));
-        FS.FileStoreAttributes.setBackground(true);
         WindowCacheConfig cache = new WindowCacheConfig();
         cache.setStreamFileThreshold(STREAM_THRESHOLD);
         cache.install();
@@ -57,7 +58,10 @@ final class IsolatedGit {
         }
     }
 
-    /** JGit also writes there what it measures about file systems. */
+    /**
+     * JGit keeps there what it measured of file systems, and measures where nothing is kept: for a second, in the
+     * background, with files that it puts beside the repository's. Kiln says the worst instead, which is always right.
+     */
     private static final class NoConfig extends FileBasedConfig {
         NoConfig(Config parent, FS fs) {
             super(parent, null, fs);
@@ -71,6 +75,15 @@ final class IsolatedGit {
         @Override
         public void save() throws IOException {
             // nobody reads it again
+        }
+
+        @Override
+        public long getTimeUnit(String section, String subsection, String name, long otherwise, TimeUnit unit) {
+            if (ConfigConstants.CONFIG_FILESYSTEM_SECTION.equals(section)) {
+                boolean isResolution = ConfigConstants.CONFIG_KEY_TIMESTAMP_RESOLUTION.equals(name);
+                return unit.convert(isResolution ? 2 : 0, TimeUnit.SECONDS);
+            }
+            return super.getTimeUnit(section, subsection, name, otherwise, unit);
         }
 
         @Override

@@ -23,6 +23,8 @@ import org.eclipse.jgit.revwalk.RevWalk;
 /** One repository's mirror, kept up with git as far as a question needs it and repaired when it is damaged. */
 final class MirroredGit {
     private static final int REMEMBERED = 1000;
+    /** JGit's gc leaves packs younger than an hour, which somebody may be reading, so more often is of no use. */
+    private static final Duration TIDY = Duration.ofHours(1);
 
     private final GitRemote remote;
     private final RefObserver observer;
@@ -36,6 +38,8 @@ final class MirroredGit {
 
     private volatile Optional<RefObserver.Known> complete = Optional.empty();
     private volatile RefTable kept;
+    /** Guarded by the mirror's fetch lock. */
+    private Instant tidied = Instant.EPOCH;
 
     /** A table is equal to itself alone, so a judgement is forgotten with the first change of a ref. */
     private record Judged(RefTable table, ObjectId commit) {}
@@ -115,7 +119,10 @@ final class MirroredGit {
             return known;
         }
         boolean reachable = walk(repository, id, table);
-        judgements.put(question, reachable);
+        // before its fetch, a table's tips are not all here, and what they reach may seem unreachable
+        if (reachable || complete.filter(last -> last.table().equals(table)).isPresent()) {
+            judgements.put(question, reachable);
+        }
         return reachable;
     }
 
@@ -184,6 +191,10 @@ final class MirroredGit {
         Set<ObjectId> objects = use(refs::objects);
         boolean all =
                 known.table().pointers().values().stream().allMatch(pointer -> objects.contains(pointer.object()));
+        if (all && isDamaged()) {
+            mirror.delete();
+            return false;
+        }
         if (all) {
             complete = Optional.of(known);
         }
@@ -202,8 +213,9 @@ final class MirroredGit {
             remember(now);
             mirror.touch(at);
             if (isNew) {
-                mirrors.trim();
-            } else {
+                mirrors.trim(mirror);
+            } else if (at.isAfter(tidied.plus(TIDY))) {
+                tidied = at;
                 use(repository -> refs.tidy(repository, table));
             }
             done = true;

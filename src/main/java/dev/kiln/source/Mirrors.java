@@ -51,8 +51,8 @@ final class Mirrors {
         }
     }
 
-    /** Deletes those used least recently, beyond the limit and unless in use. */
-    synchronized void trim() throws IOException {
+    /** Deletes those used least recently, beyond the limit and unless in use; never {@code kept}. */
+    synchronized void trim(Mirror kept) throws IOException {
         List<Path> folders;
         try (Stream<Path> all = Files.list(directory)) {
             folders = all.filter(Files::isDirectory).toList();
@@ -62,7 +62,7 @@ final class Mirrors {
                 .sorted(Comparator.comparing(Mirror::lastUsed))
                 .toList();
         for (Mirror mirror : oldest.subList(0, Math.max(0, oldest.size() - limit))) {
-            if (mirror.deleteIfIdle()) {
+            if (!mirror.equals(kept) && mirror.deleteIfIdle()) {
                 open.remove(mirror);
             }
         }

@@ -87,11 +87,12 @@ final class RefObserver {
             if (now.isPresent()) {
                 return now.get();
             }
-            if (inFlight == null) {
-                inFlight = new LookUp();
-                inFlight.start();
-            }
             lookUp = inFlight;
+            if (lookUp == null) {
+                lookUp = new LookUp();
+                inFlight = lookUp;
+                lookUp.start();
+            }
         }
         return lookUp.await();
     }

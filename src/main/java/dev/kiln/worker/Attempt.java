@@ -31,7 +31,7 @@ import java.util.function.Supplier;
  * same; either way its slot is free when {@code free} is run, and never before.
  */
 public final class Attempt extends AbstractBehavior<Attempt.Message> {
-    sealed interface Message {}
+    public sealed interface Message {}
 
     /** @param leaseEnd in the monotonic clock's nanoseconds */
     record Renew(long leaseEnd) implements Message {}

@@ -150,6 +150,22 @@ final class FileBuildLogsTest {
     }
 
     @Test
+    void whoLeavesASilentLogIsForgotten() throws Exception {
+        List<String> woken = new ArrayList<>();
+        Runnable stays = () -> woken.add("stays");
+        Runnable leaves = () -> woken.add("leaves");
+        try (OpenLog log = new OpenLog(root.resolve("log"), root, ended -> {})) {
+            assertThat(log.await(log.turn(), stays)).isTrue();
+            assertThat(log.await(log.turn(), leaves)).isTrue();
+            log.leave(leaves);
+            write(log, "x");
+            write(log, "y");
+            assertThat(log.await(0, stays)).isFalse();
+        }
+        assertThat(woken).containsExactly("stays");
+    }
+
+    @Test
     void aLogThatIsNotThereIsAnError() {
         assertThat(logs.exists(KEY, 2)).isFalse();
         assertThatThrownBy(() -> all(logs.read(KEY, 2, 0, true)).get(30, TimeUnit.SECONDS))

@@ -8,12 +8,17 @@ import dev.kiln.blob.Links.Link;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
@@ -121,6 +126,50 @@ final class LinksTest {
         cached.publish(APP, DIGEST, BLOB);
 
         assertThat(cached.find(APP, DIGEST)).contains(BLOB);
+    }
+
+    @Test
+    void aLookUpThatBeganBeforeThePublishDoesNotHideTheLink() throws Exception {
+        CountDownLatch looked = new CountDownLatch(1);
+        CountDownLatch published = new CountDownLatch(1);
+        AtomicBoolean first = new AtomicBoolean(true);
+        Links slow = new Links() {
+            @Override
+            public void publish(RepositoryName repository, Digest digest, Link link) throws IOException {
+                links.publish(repository, digest, link);
+                published.countDown();
+            }
+
+            @Override
+            public Optional<Link> find(RepositoryName repository, Digest digest) throws IOException {
+                Optional<Link> found = links.find(repository, digest);
+                if (first.compareAndSet(true, false)) {
+                    looked.countDown();
+                    try {
+                        published.await();
+                    } catch (InterruptedException e) {
+                        throw new IOException(e);
+                    }
+                }
+                return found;
+            }
+        };
+        NegativelyCachedLinks cached = new NegativelyCachedLinks(slow, () -> 0);
+        CompletableFuture<Optional<Link>> early = CompletableFuture.supplyAsync(() -> find(cached));
+        assertThat(looked.await(30, TimeUnit.SECONDS)).isTrue();
+
+        cached.publish(APP, DIGEST, BLOB);
+
+        assertThat(cached.find(APP, DIGEST)).contains(BLOB);
+        assertThat(early.get(30, TimeUnit.SECONDS)).isEmpty();
+    }
+
+    private static Optional<Link> find(Links links) {
+        try {
+            return links.find(APP, DIGEST);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test

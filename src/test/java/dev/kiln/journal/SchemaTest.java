@@ -47,8 +47,9 @@ class SchemaTest {
         assertThat(new JdbcClusterSecret(() -> open(database)).get("other")).isNotEqualTo(secret);
         execute(
                 database,
-                "INSERT INTO builds (id, repository, revision, platform, phase, request, attempt, requested_at, updated)"
-                        + " VALUES ('a', 'r', '0', 'linux/amd64', 'QUEUED', 1, 0, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)"
+                "INSERT INTO builds (id, repository, revision, platform, phase, request, attempt, requested_at, builder,"
+                        + " client, address, hint, reference, seq) VALUES ('a', 'r', '0', 'linux/amd64', 'QUEUED', 1, 0,"
+                        + " CURRENT_TIMESTAMP, 'make', '', '', '', 'main', 1)"
                         + " ON CONFLICT DO NOTHING");
     }
 

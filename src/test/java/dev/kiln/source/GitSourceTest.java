@@ -9,9 +9,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Tag;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -272,42 +272,57 @@ class GitSourceTest {
 
     @Test
     void whatIsKnownIsServedWhileGitIsAwayAndAfterARestart() throws Exception {
-        GitSource source = fixture.source(hangingLater());
+        try (GitHttp web = new GitHttp(folder)) {
+            GitSourceConfig config = config(web.url("/origin.git"));
+            GitSource source = fixture.source(config);
+            assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
+            web.status(503);
+            fixture.clock.pass(Duration.ofMinutes(1));
+
+            serveWhatIsKnown(source);
+            serveWhatIsKnown(fixture.source(config));
+        }
+    }
+
+    private void serveWhatIsKnown(GitSource each) throws SourceException {
+        assertThat(found(each, "main").revision()).isEqualTo(revision(second));
+        assertThat(found(each, first.name()).revision()).isEqualTo(revision(first));
+        assertThat(found(each, first.name().substring(0, 8)).revision()).isEqualTo(revision(first));
+        assertThat(each.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("main"))));
+        unavailable(each, "never-seen");
+        unavailable(each, "0".repeat(40));
+        assertThat(each.archive(revision(first)).commitTime()).isEqualTo(1_700_000_000);
+    }
+
+    @Test
+    void manyFetchesDoNotLeaveManyPacks() throws Exception {
+        GitSource source = fixture.source(origin);
+        ObjectId tip = second;
+        for (int i = 0; i < 60; i++) {
+            tip = origin.commit("commit " + i, tip);
+            origin.ref("refs/heads/main", tip);
+            fixture.clock.pass(Duration.ofSeconds(11));
+            // a parent's id, since a tip's needs no mirror
+            found(source, second.name().substring(0, 9));
+        }
+        for (Path file : fixture.files()) {
+            Files.setLastModifiedTime(file, FileTime.fromMillis(0));
+        }
+        origin.ref("refs/heads/main", origin.commit("later", tip));
+        fixture.clock.pass(Duration.ofHours(2));
+        found(source, second.name().substring(0, 9));
+
+        assertThat(fixture.fetches).hasValue(61);
+        assertThat(fixture.files().stream().filter(file -> file.toString().endsWith(".pack")))
+                .hasSizeLessThan(50);
         assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
-        goAway();
-        fixture.clock.pass(Duration.ofMinutes(1));
-
-        for (GitSource each : List.of(source, fixture.source(hangingLater()))) {
-            assertThat(found(each, "main").revision()).isEqualTo(revision(second));
-            assertThat(found(each, first.name()).revision()).isEqualTo(revision(first));
-            assertThat(found(each, first.name().substring(0, 8)).revision()).isEqualTo(revision(first));
-            assertThat(each.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("main"))));
-            unavailable(each, "never-seen");
-            unavailable(each, "0".repeat(40));
-            assertThat(each.archive(revision(first)).commitTime()).isEqualTo(1_700_000_000);
-        }
     }
 
-    /** A repository over dumb http, since a local one that is away is a complete answer. */
-    private GitSourceConfig hangingLater() throws IOException {
-        if (web == null) {
-            web = new DumbHttp(folder);
-        }
-        web.updateServerInfo(origin);
-        return config(web.url("/origin.git"));
-    }
+    @Test
+    void lookUpsBeyondTheBoundAreRefusedWithAReason() {
+        fixture.close();
 
-    private DumbHttp web;
-
-    private void goAway() {
-        web.status(503);
-    }
-
-    @AfterEach
-    void stopWeb() {
-        if (web != null) {
-            web.close();
-        }
+        assertThat(unavailable(fixture.source(origin), "main")).contains("at once");
     }
 
     @Test

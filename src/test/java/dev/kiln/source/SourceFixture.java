@@ -64,7 +64,7 @@ final class SourceFixture implements AutoCloseable {
 
     GitSource source(GitSourceConfig config, TreeArchiver.Limits limits) {
         GitUrl url = GitUrl.parse(config.url(NAME));
-        GitRemote remote = new GitRemote(url, config, mirrors.resolve("nobody")) {
+        GitRemote remote = new GitRemote(url, config, mirrors.resolve("nobody"), Optional.empty()) {
             @Override
             Listing listing(Duration limit) {
                 lookUps.incrementAndGet();

@@ -220,7 +220,7 @@ final class GuardedBuild implements Builder.Running {
             case LEASE_EXPIRED -> new Builder.Outcome.Stopped("its lease was not renewed in time");
             case TIMEOUT -> failed(FailureClass.TIMEOUT, "it took longer than " + Sizes.text(task.timeout()));
             case OUTPUT -> failed(FailureClass.SOURCE, tooMuch());
-            case DEPTH -> failed(FailureClass.SOURCE, "it nested directories too deeply");
+            case TREE -> failed(FailureClass.SOURCE, "it made deeper or more directories than can be measured");
             case NOT_STARTED -> {
                 LOG.warn("cannot set up the processes of {}: {}", task.key(), ending.text());
                 yield failed(FailureClass.INFRASTRUCTURE, "the build's processes could not be set up");

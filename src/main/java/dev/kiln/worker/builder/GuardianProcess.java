@@ -11,7 +11,8 @@ import java.util.List;
 /** Starts guardians: JVMs of the same Java and the same jar as this one, as small as they can be. */
 final class GuardianProcess {
     private static final List<String> FLAGS = List.of(
-            "-Xmx16m",
+            "-Xms8m",
+            "-Xmx48m",
             "-Xss512k",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",

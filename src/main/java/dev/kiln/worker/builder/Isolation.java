@@ -68,7 +68,7 @@ public record Isolation(boolean root, boolean namespaces, int uidBase, List<Stri
      *
      * @throws IOException when commands cannot be run here at all; the message says what is missing
      */
-    public static Isolation probe(Path workDir, int uidBase) throws IOException, InterruptedException {
+    public static Isolation probe(Path workDir, int uidBase, int slots) throws IOException, InterruptedException {
         String os = System.getProperty("os.name");
         if (!os.equals("Linux")) {
             throw new IOException("builders of type command need Linux, this is " + os
@@ -78,6 +78,9 @@ public record Isolation(boolean root, boolean namespaces, int uidBase, List<Stri
             tool(tool);
         }
         boolean root = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid") == 0;
+        if (root) {
+            refuseUsersOfOthers(uidBase, slots);
+        }
         Isolation wanted = new Isolation(root, true, uidBase, List.of());
         String refusal = wanted.refusal(workDir);
         if (refusal.isEmpty()) {
@@ -91,6 +94,27 @@ public record Isolation(boolean root, boolean namespaces, int uidBase, List<Stri
         return new Isolation(root, false, uidBase, fallback.shortcomings(refusal));
     }
 
+    /** All processes of a slot's user are ended with its build: they must be nobody else's. */
+    private static void refuseUsersOfOthers(int uidBase, int slots) throws IOException {
+        if (uidBase < 1000 || uidBase > Integer.MAX_VALUE - slots) {
+            throw new IOException("worker.uid-base is " + uidBase + "; choose one above 1000 whose ids nobody uses");
+        }
+        Path users = Path.of("/etc/passwd");
+        if (!Files.isReadable(users)) {
+            return;
+        }
+        for (String line : Files.readAllLines(users, StandardCharsets.ISO_8859_1)) {
+            String[] fields = line.split(":", -1);
+            if (fields.length > 2 && fields[2].matches("\\d{1,9}")) {
+                int id = Integer.parseInt(fields[2]);
+                if (id >= uidBase && id < uidBase + slots) {
+                    throw new IOException("the user " + fields[0] + " has the id " + id
+                            + ", which worker.uid-base and worker.slots give to builds; change worker.uid-base");
+                }
+            }
+        }
+    }
+
     private List<String> shortcomings(String refusal) {
         List<String> sentences = new ArrayList<>();
         if (!root) {
@@ -99,7 +123,8 @@ public record Isolation(boolean root, boolean namespaces, int uidBase, List<Stri
         }
         if (!namespaces) {
             sentences.add("builds see the machine's other processes and its /tmp, because Linux namespaces are not "
-                    + "available here (" + refusal + ")");
+                    + "available here (" + refusal + ")"
+                    + (root ? "; nodes on one machine then need each a worker.uid-base of its own" : ""));
             if (!root) {
                 sentences.add("a build can read data-dir and stop the server, and a process of it that leaves its "
                         + "session and clears its environment outlives it");

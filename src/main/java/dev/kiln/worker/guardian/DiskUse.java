@@ -23,12 +23,15 @@ final class DiskUse {
     /** Longer paths could not be opened; a tree that deep is not one that a build needs. */
     private static final int MAX_PATH = 3500;
 
+    /** Bytes that the directories yet to be walked may take in the guardian's small heap. */
+    private static final long MAX_PENDING = 12L << 20;
+
     private static final long FULL = 16L << 20;
 
     enum Verdict {
         WITHIN,
         ABOVE,
-        TOO_DEEP
+        TOO_COMPLEX
     }
 
     private DiskUse() {}
@@ -37,10 +40,12 @@ final class DiskUse {
         long used = 0;
         Deque<Path> directories = new ArrayDeque<>();
         directories.add(root);
+        long pending = cost(root);
         while (!directories.isEmpty()) {
             Path directory = directories.removeLast();
+            pending -= cost(directory);
             if (directory.toString().length() > MAX_PATH) {
-                return Verdict.TOO_DEEP;
+                return Verdict.TOO_COMPLEX;
             }
             try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
                 for (Path entry : entries) {
@@ -56,6 +61,10 @@ final class DiskUse {
                     }
                     if (attributes.isDirectory()) {
                         directories.add(entry);
+                        pending += cost(entry);
+                        if (pending > MAX_PENDING) {
+                            return Verdict.TOO_COMPLEX;
+                        }
                     }
                 }
             } catch (IOException | DirectoryIteratorException e) {
@@ -64,6 +73,10 @@ final class DiskUse {
             }
         }
         return Verdict.WITHIN;
+    }
+
+    private static long cost(Path path) {
+        return 100L + path.toString().length();
     }
 
     /** Whether the file system has so little room left that a command's failure is no sign of its own fault. */

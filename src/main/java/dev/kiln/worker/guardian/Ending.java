@@ -23,8 +23,8 @@ public record Ending(Why why, int code, boolean diskFull, String text) {
         STOPPED,
         /** It wrote more than it may. */
         OUTPUT,
-        /** Its directories are nested too deeply to be measured. */
-        DEPTH
+        /** Its directories are nested too deeply, or too many, to be measured. */
+        TREE
     }
 
     String line() {

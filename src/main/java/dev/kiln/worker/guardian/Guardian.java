@@ -51,7 +51,7 @@ public final class Guardian {
         Runtime.getRuntime().addShutdownHook(last);
         Ending ending = guardian.run();
         try (OutputStream report = new FileOutputStream(FileDescriptor.err)) {
-            report.write((ending.line() + "\n").getBytes(StandardCharsets.UTF_8));
+            report.write(ending.line().concat("\n").getBytes(StandardCharsets.UTF_8));
         }
         Runtime.getRuntime().halt(0);
     }
@@ -61,6 +61,10 @@ public final class Guardian {
      * be killed when the thread that started it ends.
      */
     private Ending run() throws IOException, InterruptedException {
+        if (!orders.namespaces() && orders.user() >= 0) {
+            // An earlier life of the node may have left what only the user tells.
+            new Remains("", orders.user(), 0).endAll();
+        }
         ProcessBuilder builder = new ProcessBuilder(orders.command());
         builder.environment().clear();
         builder.environment().putAll(orders.environment());
@@ -172,7 +176,7 @@ public final class Guardian {
         return switch (DiskUse.measure(directory, orders.maxOutput())) {
             case WITHIN -> null;
             case ABOVE -> Ending.Why.OUTPUT;
-            case TOO_DEEP -> Ending.Why.DEPTH;
+            case TOO_COMPLEX -> Ending.Why.TREE;
         };
     }
 

@@ -166,11 +166,16 @@ public final class Remains {
     }
 
     private static String namespace(long pid) throws IOException {
-        return Files.readSymbolicLink(Path.of("/proc/" + pid + "/ns/pid")).toString();
+        return Files.readSymbolicLink(Path.of(file(pid, "ns/pid"))).toString();
+    }
+
+    // Not by `+`, whose first use costs a JVM that has just started 20 ms; so in this whole package.
+    private static String file(long pid, String name) {
+        return "/proc/".concat(Long.toString(pid)).concat("/").concat(name);
     }
 
     private static String read(long pid, String name) throws IOException {
-        try (InputStream in = new FileInputStream("/proc/" + pid + "/" + name)) {
+        try (InputStream in = new FileInputStream(file(pid, name))) {
             return new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
         }
     }
@@ -182,7 +187,7 @@ public final class Remains {
         }
         byte[] buffer = new byte[16 << 10];
         int kept = 0;
-        try (InputStream in = new FileInputStream("/proc/" + pid + "/environ")) {
+        try (InputStream in = new FileInputStream(file(pid, "environ"))) {
             for (int read; (read = in.read(buffer, kept, buffer.length - kept)) > 0; ) {
                 int length = kept + read;
                 if (contains(buffer, length)) {

@@ -22,7 +22,7 @@ final class Attempts {
     private static final Duration LONG = Duration.ofMinutes(2);
 
     final Path workDir;
-    final Path dataDir;
+    Path dataDir;
     final Isolation isolation;
     /** A text that the scripts put into the command lines of their processes. */
     final String mark = "mark-" + UUID.randomUUID();

@@ -12,6 +12,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -43,7 +44,7 @@ class CommandBuilderTest {
 
     @BeforeAll
     static void probe(@TempDir Path directory) throws Exception {
-        probed = Isolation.probe(directory.resolve("work"), 60_000);
+        probed = Isolation.probe(directory.resolve("work"), 60_000, 8);
     }
 
     private Attempts attempts(Kind kind) throws IOException {
@@ -204,7 +205,7 @@ class CommandBuilderTest {
         Attempts attempts = attempts(kind);
         attempts.maxProcesses = 60;
         attempts.timeout = Duration.ofSeconds(2);
-        assertThat(attempts.run("bomb() { bomb | bomb & }; bomb 2>/dev/null; while :; do sleep 1; done 2>/dev/null"))
+        assertThat(attempts.run("(bomb() { bomb | bomb & }; bomb) 2>/dev/null & exec sleep 1000"))
                 .isEqualTo(failed(FailureClass.TIMEOUT, "it took longer than 2s"));
         assertThat(Attempts.processesWith(attempts.mark)).isZero();
     }
@@ -222,13 +223,14 @@ class CommandBuilderTest {
         Attempts attempts = attempts();
         attempts.maxOutput = 2 << 20;
         assertThat(attempts.run(script)).isEqualTo(failed(FailureClass.SOURCE, "it wrote more than 2 MiB"));
+        AttemptDirectory.delete(attempts.workDir.resolve("slot-0"));
     }
 
     @Test
     void endsABuildThatNestsDirectoriesWithoutEnd() throws Exception {
         Attempts attempts = attempts();
         assertThat(attempts.run("perl -e 'for (1..3000) { mkdir \"abcdefghij\"; chdir \"abcdefghij\" } sleep 1000'"))
-                .isEqualTo(failed(FailureClass.SOURCE, "it nested directories too deeply"));
+                .isEqualTo(failed(FailureClass.SOURCE, "it made deeper or more directories than can be measured"));
         AttemptDirectory.delete(attempts.workDir.resolve("slot-0"));
         assertThat(attempts.workDir.resolve("slot-0")).doesNotExist();
     }
@@ -304,6 +306,25 @@ class CommandBuilderTest {
                 .contains("\n0\n1\n2\n3\n")
                 .doesNotContain("\n4\n5\n");
         assertThat(Path.of("/var/tmp/kept")).doesNotExist();
+    }
+
+    @Test
+    void doesNotSeeDirectoriesThatAreHiddenEvenIfTheirModesAllowIt() throws Exception {
+        assumeTrue(probed.root() && probed.namespaces(), "needs root");
+        Attempts attempts = attempts();
+        // Not under /tmp, which a build does not see anyway.
+        Path open = Files.createTempDirectory(Path.of("/var/lib"), "kiln-test-");
+        try {
+            Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+            Files.writeString(open.resolve("secret"), "journal");
+            attempts.dataDir = open;
+            assertThat(attempts.run("ls -la " + open + "; cat " + open + "/secret; touch " + open + "/new; echo end"))
+                    .isEqualTo(new Builder.Outcome.Succeeded());
+            assertThat(attempts.log()).contains("No such file", "end").doesNotContain("journal");
+            assertThat(open.resolve("new")).doesNotExist();
+        } finally {
+            AttemptDirectory.delete(open);
+        }
     }
 
     @Test

@@ -92,7 +92,8 @@ class ServerDeathTest {
     @Test
     void buildsEndWithAServerAndAGuardianThatAreKilledTogether() throws Exception {
         assumeTrue(
-                Isolation.probe(root.resolve("probe"), 60_000).namespaces(), "only a namespace ends with its guardian");
+                Isolation.probe(root.resolve("probe"), 60_000, 8).namespaces(),
+                "only a namespace ends with its guardian");
         startServer(Duration.ofMinutes(10), 2);
         List<ProcessHandle> all = guardians();
         signal("STOP"); // so that it cannot be the one that cleans up

@@ -10,7 +10,7 @@ final class ServerStandIn {
     /** Arguments: a directory, the lease in milliseconds, then one script for each build. */
     public static void main(String[] arguments) throws Exception {
         Path root = Path.of(arguments[0]);
-        Isolation isolation = Isolation.probe(root.resolve("work"), 60_000);
+        Isolation isolation = Isolation.probe(root.resolve("work"), 60_000, 8);
         for (int slot = 0; slot + 2 < arguments.length; slot++) {
             Attempts attempts = new Attempts(root, isolation);
             attempts.lease = Duration.ofMillis(Long.parseLong(arguments[1]));

@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import akka.util.ByteString;
+import dev.kiln.blob.DiskFullException;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Platform;
+import dev.kiln.testing.FullDisk;
 import dev.kiln.testing.RandomImages;
 import dev.kiln.testing.RandomImages.Blob;
 import dev.kiln.testing.RandomImages.Image;
@@ -37,6 +39,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(60)
 final class HostileOutputTest {
     private static final Platform AMD64 = Platform.of("linux/amd64");
+
+    private static final BuildKey KEY = BuildKey.of("team/app@" + "a".repeat(40) + "@linux/amd64");
 
     private final RandomImages random = new RandomImages(11);
     private final Image image = random.image(AMD64);
@@ -372,9 +376,26 @@ final class HostileOutputTest {
         }
     }
 
+    @Test
+    void aFullStoreIsNotTheBuildsFault() throws Exception {
+        Path mountPoint = Files.createDirectory(temp.resolve("small"));
+        Blob layer = new Blob(image.layers().get(0).mediaType(), random.bytes(3_000_000));
+        Blob manifest = RandomImages.manifest(image.config(), List.of(layer));
+        RandomImages.write(
+                output,
+                RandomImages.layout(
+                        new Image(image.platformJson(), List.of(), List.of(layer), image.config(), manifest)));
+        try (FullDisk disk = FullDisk.mount(mountPoint, "2m");
+                SharedFolder small = SharedFolder.open(mountPoint, InstantSource.system())) {
+            assertThat(disk).isNotNull();
+            assertThatThrownBy(() -> new ImageOutput(small.content(), 100_000_000).take(output, KEY))
+                    .isInstanceOf(DiskFullException.class);
+            assertThat(mountPoint.resolve("repositories")).doesNotExist();
+        }
+    }
+
     private Descriptor take() throws IOException, OutputRejectedException {
-        return new ImageOutput(folder.content(), 100_000_000)
-                .take(output, BuildKey.of("team/app@" + "a".repeat(40) + "@linux/amd64"));
+        return new ImageOutput(folder.content(), 100_000_000).take(output, KEY);
     }
 
     private Descriptor takeTar(Map<String, ByteString> files) throws IOException, OutputRejectedException {

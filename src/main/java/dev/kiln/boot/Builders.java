@@ -1,0 +1,106 @@
+package dev.kiln.boot;
+
+import akka.actor.typed.Behavior;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SharedFolder;
+import dev.kiln.build.ShardedBuilds;
+import dev.kiln.config.BuilderConfig;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.journal.CannotStart;
+import dev.kiln.worker.Attempt;
+import dev.kiln.worker.AttemptWork;
+import dev.kiln.worker.Worker;
+import dev.kiln.worker.builder.AttemptDirectory;
+import dev.kiln.worker.builder.Builder;
+import dev.kiln.worker.builder.CommandBuilder;
+import dev.kiln.worker.builder.Isolation;
+import dev.kiln.worker.builder.jib.FileBaseImagePins;
+import dev.kiln.worker.builder.jib.JibBuilder;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.Executor;
+
+/** This node's builders, and the worker that runs them. */
+final class Builders implements AutoCloseable {
+    private final Map<String, Builder> builders;
+    private final List<String> lacks;
+    private final List<JibBuilder> closeable;
+
+    private Builders(Map<String, Builder> builders, List<String> lacks, List<JibBuilder> closeable) {
+        this.builders = Map.copyOf(builders);
+        this.lacks = List.copyOf(lacks);
+        this.closeable = List.copyOf(closeable);
+    }
+
+    /** Finds out what this machine can do, and removes what an earlier life of the node left in its work-dir. */
+    static Builders prepare(KilnConfig config, ContentStore store) throws IOException {
+        if (!config.roles().contains(KilnConfig.Role.BUILDER)) {
+            return new Builders(Map.of(), List.of(), List.of());
+        }
+        Map<String, Builder> builders = new HashMap<>();
+        List<String> lacks = new ArrayList<>();
+        List<JibBuilder> closeable = new ArrayList<>();
+        try {
+            AttemptDirectory.clear(config.workDir());
+            Isolation isolation = Isolation.probe(
+                    config.workDir(), config.worker().uidBase(), config.worker().slots());
+            lacks.addAll(isolation.lacks());
+            config.builders().forEach((name, builder) -> {
+                if (builder instanceof BuilderConfig.Command command) {
+                    builders.put(
+                            name,
+                            new CommandBuilder(
+                                    command,
+                                    isolation,
+                                    config.workDir(),
+                                    List.of(config.dataDir(), config.store().dir()),
+                                    config.worker().outputCheck()));
+                    if (command.user() == BuilderConfig.User.ROOT) {
+                        lacks.add("builder " + name + " runs as root: nothing protects data-dir from its builds");
+                    }
+                } else if (builder instanceof BuilderConfig.Jib jib) {
+                    JibBuilder made = new JibBuilder(
+                            jib,
+                            store.blobs(),
+                            new FileBaseImagePins(config.store().dir().resolve("bases")));
+                    builders.put(name, made);
+                    closeable.add(made);
+                }
+            });
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CannotStart("interrupted while preparing work-dir", e);
+        }
+        return new Builders(builders, lacks, closeable);
+    }
+
+    Behavior<Worker.Message> worker(KilnConfig config, SharedFolder folder, ShardedBuilds builds, Executor executor) {
+        String name = NodeName.of(config.dataDir());
+        AttemptWork.Shop shop = new AttemptWork.Shop(config, folder.content(), folder.logs(), builders, executor);
+        Attempt.Peers peers = new Attempt.Peers(
+                builds::tell, builds::tellQueue, name, config.queue().ask(), System::nanoTime);
+        return Worker.create(
+                name,
+                UUID.randomUUID().toString(),
+                config.worker(),
+                config.queue(),
+                builds::tellQueue,
+                (lease, slot, leaseEnd) ->
+                        Attempt.create(lease, slot, leaseEnd, new AttemptWork(shop, lease.key()), peers),
+                System::nanoTime);
+    }
+
+    /** Sentences for the operator: which promises cannot be kept here. */
+    List<String> lacks() {
+        return lacks;
+    }
+
+    @Override
+    public void close() {
+        closeable.forEach(JibBuilder::close);
+    }
+}

@@ -1,0 +1,67 @@
+package dev.kiln.boot;
+
+import dev.kiln.config.ConfigLoader;
+import dev.kiln.config.InvalidConfiguration;
+import dev.kiln.config.LoadedConfig;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.journal.CannotStart;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import picocli.CommandLine;
+
+/** {@code kiln serve}: runs a node until it is told to end. */
+@CommandLine.Command(
+        name = "serve",
+        description = "Runs a node. Without --config: a demonstration with everything embedded.",
+        mixinStandardHelpOptions = true)
+final class ServeCommand implements Callable<Integer> {
+    @CommandLine.Option(names = "--config", paramLabel = "FILE", description = "HOCON, on top of the defaults")
+    private Path config;
+
+    @CommandLine.Spec
+    private CommandLine.Model.CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter err = spec.commandLine().getErr();
+        try {
+            LoadedConfig loaded = ConfigLoader.load(Optional.ofNullable(config), System.getProperties());
+            Server server = Server.start(loaded);
+            loaded.warnings().forEach(warning -> err.println("warning: " + warning));
+            server.notes().forEach(note -> err.println("note: " + note));
+            greet(out, loaded, server);
+            out.flush();
+            // A node that was downed ends with a failure, so that its supervisor starts it anew.
+            return server.ended().join() ? 0 : 1;
+        } catch (InvalidConfiguration | CannotStart e) {
+            err.println("kiln cannot start: " + e.getMessage());
+            return 1;
+        }
+    }
+
+    private static void greet(PrintWriter out, LoadedConfig loaded, Server server) {
+        String url = server.http().publicUrl();
+        String registry = url.replaceFirst("^https?://", "");
+        out.println("Kiln serves images on " + url + ", and operators on http://"
+                + loaded.kiln().admin().host() + ":" + server.http().adminPort());
+        for (RepositoryConfig repository : loaded.kiln().repositories()) {
+            out.println("  " + repository.name() + " from "
+                    + repository.source().url().replaceFirst("//[^/@]*@", "//") + " for "
+                    + repository.platforms().stream().map(String::valueOf).collect(Collectors.joining(", ")));
+        }
+        if (loaded.kiln().demoRepository().isPresent()) {
+            out.println("Pull the demonstration, which nobody has built yet:");
+            List.of(
+                            "docker pull " + registry + "/demo/hello:main",
+                            "podman pull --tls-verify=false " + registry + "/demo/hello:main",
+                            "skopeo copy --src-tls-verify=false docker://" + registry + "/demo/hello:main oci:hello",
+                            "ctr images pull --plain-http " + registry + "/demo/hello:main")
+                    .forEach(line -> out.println("  " + line));
+        }
+    }
+}

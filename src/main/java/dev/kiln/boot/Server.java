@@ -1,0 +1,226 @@
+package dev.kiln.boot;
+
+import akka.Done;
+import akka.actor.CoordinatedShutdown;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.DispatcherSelector;
+import akka.actor.typed.Props;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.AskPattern;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.cluster.MemberStatus;
+import akka.cluster.typed.Cluster;
+import akka.cluster.typed.Join;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SharedFolder;
+import dev.kiln.build.BuildEntity;
+import dev.kiln.build.ShardedBuilds;
+import dev.kiln.catalog.BuildProjection;
+import dev.kiln.catalog.JdbcBuildCatalog;
+import dev.kiln.client.HopSigner;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.config.LoadedConfig;
+import dev.kiln.http.HttpServer;
+import dev.kiln.http.HttpServices;
+import dev.kiln.image.PullImages;
+import dev.kiln.image.ShardedTags;
+import dev.kiln.journal.CannotStart;
+import dev.kiln.journal.DataDirLock;
+import dev.kiln.journal.JdbcClusterSecret;
+import dev.kiln.journal.Pool;
+import dev.kiln.journal.Schema;
+import dev.kiln.source.DemoRepository;
+import dev.kiln.source.GitSources;
+import dev.kiln.source.ShardedSources;
+import dev.kiln.worker.Worker;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * One running node: everything wired together, in the order in which it depends on each other. Tests and the command line
+ * start it in the same way.
+ */
+public final class Server implements AutoCloseable {
+    private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
+
+    private final ActorSystem<?> system;
+    private final HttpServer http;
+    private final List<String> notes;
+
+    private Server(ActorSystem<?> system, HttpServer http, List<String> notes) {
+        this.system = system;
+        this.http = http;
+        this.notes = List.copyOf(notes);
+    }
+
+    /**
+     * Starts a node and returns when it answers.
+     *
+     * @throws CannotStart when it cannot; the message says why and what to do, and nothing is left running
+     */
+    public static Server start(LoadedConfig loaded) {
+        KilnConfig config = loaded.kiln();
+        Resources resources = new Resources();
+        try {
+            resources.add(DataDirLock.take(config.dataDir()));
+            Schema.migrate(config.database());
+            config.demoRepository().ifPresent(Server::createDemo);
+            SharedFolder folder = resources.add(SharedFolder.open(config.store().dir(), Clock.systemUTC()));
+            Builders builders = resources.add(Builders.prepare(config, folder.content()));
+            GitSources git =
+                    resources.add(new GitSources(config, folder.content().blobs(), Clock.systemUTC()));
+
+            ActorSystem<Void> system = ActorSystem.create(Behaviors.empty(), "kiln", loaded.akka());
+            try {
+                HttpServer http = wire(system, config, folder, builders, git);
+                system.getWhenTerminated().whenComplete((done, failure) -> resources.close());
+                return new Server(system, http, builders.lacks());
+            } catch (RuntimeException e) {
+                system.terminate();
+                system.getWhenTerminated().toCompletableFuture().join();
+                throw e;
+            }
+        } catch (IOException e) {
+            resources.close();
+            throw new CannotStart("could not prepare the node's folders: " + e.getMessage(), e);
+        } catch (RuntimeException e) {
+            resources.close();
+            throw e;
+        }
+    }
+
+    private static void createDemo(Path directory) {
+        try {
+            DemoRepository.createIfAbsent(directory);
+        } catch (IOException e) {
+            throw new CannotStart("could not create the demonstration's git repository: " + e.getMessage(), e);
+        }
+    }
+
+    private static HttpServer wire(
+            ActorSystem<Void> system, KilnConfig config, SharedFolder folder, Builders builders, GitSources git) {
+        Clock clock = Clock.systemUTC();
+        ContentStore store = folder.content();
+        Executor storeExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-store-dispatcher"));
+        Executor gitExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-git-dispatcher"));
+        Executor buildExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
+        Pool pool = Pool.of(system);
+        byte[] secret = config.secret()
+                .map(text -> text.getBytes(StandardCharsets.UTF_8))
+                .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
+
+        Cluster cluster = Cluster.get(system);
+        cluster.manager().tell(Join.create(cluster.selfMember().address()));
+
+        ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
+        ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
+        ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
+        BuildProjection.init(system, pool, BuildEntity.TAGS);
+        JdbcBuildCatalog catalog = new JdbcBuildCatalog(pool, storeExecutor);
+
+        CompletableFuture<PullImages> images = new CompletableFuture<>();
+        system.systemActorOf(
+                Behaviors.setup((ActorContext<Void> context) -> {
+                    images.complete(new PullImages(
+                            config,
+                            tags,
+                            sources,
+                            builds,
+                            store,
+                            storeExecutor,
+                            new HopSigner(secret),
+                            clock,
+                            context));
+                    return Behaviors.empty();
+                }),
+                "images",
+                Props.empty());
+        if (config.roles().contains(KilnConfig.Role.BUILDER)) {
+            ActorRef<Worker.Message> worker = system.systemActorOf(
+                    builders.worker(config, folder, builds, buildExecutor), "worker", Props.empty());
+            handBackOnShutdown(system, worker);
+        }
+        HttpServices services = new HttpServices(
+                images.join(),
+                builds,
+                catalog,
+                store,
+                folder.logs(),
+                storeExecutor,
+                () -> cluster.selfMember().status() == MemberStatus.up()
+                        ? Optional.empty()
+                        : Optional.of("the node is not a member of its cluster yet"));
+        try {
+            return HttpServer.start(system, config, services)
+                    .toCompletableFuture()
+                    .get(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
+        } catch (ExecutionException e) {
+            throw new CannotStart(
+                    "could not listen on " + config.http().host() + ":"
+                            + config.http().port() + " and "
+                            + config.admin().host() + ":" + config.admin().port()
+                            + "; is another server using one of them? (" + root(e).getMessage() + ")",
+                    e);
+        } catch (TimeoutException | InterruptedException e) {
+            throw new CompletionException(e);
+        }
+    }
+
+    private static Throwable root(Throwable failure) {
+        Throwable cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause;
+    }
+
+    /** Before the node leaves, its builds are ended and given back, so that another node takes them at once. */
+    private static void handBackOnShutdown(ActorSystem<Void> system, ActorRef<Worker.Message> worker) {
+        CoordinatedShutdown.get(system)
+                .addTask(
+                        CoordinatedShutdown.PhaseServiceStop(),
+                        "hand-back-builds",
+                        () -> AskPattern.<Worker.Message, Done>ask(
+                                worker, Worker.HandBack::new, Duration.ofSeconds(8), system.scheduler()));
+    }
+
+    public HttpServer http() {
+        return http;
+    }
+
+    /** Sentences for the operator: what this machine does not allow. */
+    public List<String> notes() {
+        return notes;
+    }
+
+    /** Completes when the node has ended: whether somebody asked for it. */
+    public CompletableFuture<Boolean> ended() {
+        return system.getWhenTerminated()
+                .<Boolean>thenApply(done -> CoordinatedShutdown.get(system)
+                        .getShutdownReason()
+                        .filter(CoordinatedShutdown.clusterDowningReason()::equals)
+                        .isEmpty())
+                .toCompletableFuture();
+    }
+
+    /** Ends the node in good order and waits for that. */
+    @Override
+    public void close() {
+        CoordinatedShutdown.get(system)
+                .runAll(CoordinatedShutdown.unknownReason())
+                .toCompletableFuture()
+                .join();
+    }
+}

@@ -1,0 +1,148 @@
+package dev.kiln.http;
+
+import akka.Done;
+import akka.actor.CoordinatedShutdown;
+import akka.actor.typed.ActorSystem;
+import akka.http.javadsl.Http;
+import akka.http.javadsl.ServerBinding;
+import akka.http.javadsl.settings.ServerSettings;
+import akka.pattern.Patterns;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.http.api.ApiRoutes;
+import dev.kiln.http.api.HealthRoutes;
+import dev.kiln.http.api.LogRoutes;
+import dev.kiln.http.registry.RegistryRoutes;
+import dev.kiln.http.wire.Routes;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * The two listeners of a node: the public one, for images and for looking at builds, and the admin one, which also changes
+ * things. Bound until the actor system's coordinated shutdown, which stops accepting, lets held pulls come to the end of
+ * their hop, and cuts what is left.
+ */
+public final class HttpServer {
+    /** On top of the longest hop, for the answer to go out. */
+    private static final Duration DRAIN = Duration.ofSeconds(5);
+
+    private static final Duration FLUSH = Duration.ofMillis(250);
+
+    private final ServerBinding publicBinding;
+    private final ServerBinding adminBinding;
+    private final String publicUrl;
+
+    private HttpServer(ServerBinding publicBinding, ServerBinding adminBinding, String publicUrl) {
+        this.publicBinding = publicBinding;
+        this.adminBinding = adminBinding;
+        this.publicUrl = publicUrl;
+    }
+
+    /**
+     * Binds both listeners; port 0 means any free one. The stage fails with Akka's {@code BindFailedException} as cause when
+     * an address cannot be had, and then nothing stays bound.
+     */
+    public static CompletionStage<HttpServer> start(ActorSystem<?> system, KilnConfig config, HttpServices services) {
+        AtomicReference<String> publicUrl =
+                new AtomicReference<>(publicUrl(config.http(), config.http().port()));
+        Routes registry =
+                new RegistryRoutes(config, services.images(), services.content(), services.blocking(), publicUrl::get);
+        Routes health = new HealthRoutes(services.notReady());
+        LogRoutes logs = new LogRoutes(services.builds(), services.logs(), services.blocking());
+        Listener open =
+                new Listener(registry, new ApiRoutes(services.builds(), services.catalog(), logs, false), health);
+        Listener admin = new Listener(health, new ApiRoutes(services.builds(), services.catalog(), logs, true), health);
+        Duration deadline = config.repositories().stream()
+                .map(RepositoryConfig::hop)
+                .max(Duration::compareTo)
+                .orElse(Duration.ZERO)
+                .plus(DRAIN);
+        return bind(system, config.admin().host(), config.admin().port(), admin)
+                .thenCompose(adminBinding -> bind(
+                                system, config.http().host(), config.http().port(), open)
+                        .handle((publicBinding, failure) -> {
+                            if (failure != null) {
+                                return adminBinding.unbind().<HttpServer>thenApply(done -> {
+                                    throw new CompletionException(failure);
+                                });
+                            }
+                            adminBinding.addToCoordinatedShutdown(deadline, system);
+                            publicBinding.addToCoordinatedShutdown(deadline, system);
+                            flushAfterDrain(system);
+                            HttpServer server = new HttpServer(
+                                    publicBinding,
+                                    adminBinding,
+                                    publicUrl(
+                                            config.http(),
+                                            publicBinding.localAddress().getPort()));
+                            publicUrl.set(server.publicUrl());
+                            return CompletableFuture.completedFuture(server);
+                        })
+                        .thenCompose(stage -> stage));
+    }
+
+    /**
+     * Akka HTTP counts a connection as drained when it has handed its last answer to the socket's actor, not when the bytes
+     * are out: a system that ends at once would reset that connection. So what comes after waits a moment.
+     */
+    private static void flushAfterDrain(ActorSystem<?> system) {
+        CoordinatedShutdown.get(system)
+                .addTask(
+                        CoordinatedShutdown.PhaseServiceStop(),
+                        "http-flush",
+                        () -> Patterns.after(
+                                FLUSH, system, () -> CompletableFuture.completedFuture(Done.getInstance())));
+    }
+
+    public int publicPort() {
+        return publicBinding.localAddress().getPort();
+    }
+
+    public int adminPort() {
+        return adminBinding.localAddress().getPort();
+    }
+
+    /** Where people find the public listener, without a trailing slash: {@code http.public-url}, else host and port. */
+    public String publicUrl() {
+        return publicUrl;
+    }
+
+    private static CompletionStage<ServerBinding> bind(
+            ActorSystem<?> system, String host, int port, Listener listener) {
+        return Http.get(system)
+                .newServerAt(host, port)
+                .withSettings(settings(ServerSettings.create(system.classicSystem())))
+                .bind(listener);
+    }
+
+    /** What correctness rests on is set here; limits and time-outs are {@code akka.http.server}'s in reference.conf. */
+    private static ServerSettings settings(ServerSettings configured) {
+        return configured
+                .withRawRequestUriHeader(true)
+                .withRemoteAddressAttribute(true)
+                .withServerHeader(Optional.empty())
+                .withTransparentHeadRequests(false)
+                .withVerboseErrorMessages(false)
+                .withHttp2Enabled(false)
+                .withParsingErrorHandler(RefusedRequests.class.getName())
+                // Accept, Range and their like are read by the routes, from the text.
+                .withParserSettings(configured
+                        .getParserSettings()
+                        .withModeledHeaderParsing(false)
+                        .withIllegalHeaderWarnings(false));
+    }
+
+    private static String publicUrl(KilnConfig.Http http, int port) {
+        return http.publicUrl().orElseGet(() -> {
+            String host = http.host();
+            if (host.equals("0.0.0.0") || host.equals("::")) {
+                host = "localhost";
+            }
+            return "http://" + (host.indexOf(':') >= 0 ? "[" + host + "]" : host) + ":" + port;
+        });
+    }
+}

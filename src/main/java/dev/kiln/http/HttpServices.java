@@ -1,0 +1,25 @@
+package dev.kiln.http;
+
+import dev.kiln.blob.BuildLogs;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.build.Builds;
+import dev.kiln.catalog.BuildCatalog;
+import dev.kiln.image.Images;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+import java.util.function.Supplier;
+
+/**
+ * What the listeners answer from.
+ *
+ * @param blocking runs look-ups in the content store and the logs, never anything else
+ * @param notReady why this node should get no requests, in one line; quick, asked on every probe
+ */
+public record HttpServices(
+        Images images,
+        Builds builds,
+        BuildCatalog catalog,
+        ContentStore content,
+        BuildLogs logs,
+        Executor blocking,
+        Supplier<Optional<String>> notReady) {}

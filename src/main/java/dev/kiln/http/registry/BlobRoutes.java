@@ -1,0 +1,128 @@
+package dev.kiln.http.registry;
+
+import akka.http.javadsl.model.ContentTypes;
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.HttpHeader;
+import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.ResponseEntity;
+import akka.http.javadsl.model.StatusCodes;
+import akka.stream.javadsl.Source;
+import akka.util.ByteString;
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.http.wire.ByteRange;
+import dev.kiln.http.wire.Call;
+import dev.kiln.http.wire.EntityTags;
+import dev.kiln.http.wire.ErrorResponses;
+import dev.kiln.http.wire.Headers;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+
+/** Blobs, each only through a repository that has a link to it, of either kind: a manifest is a blob too. */
+final class BlobRoutes {
+    private static final HttpHeader ACCEPT_RANGES = Headers.of("Accept-Ranges", "bytes");
+
+    private final ContentStore content;
+    private final Executor blocking;
+
+    /** What is there is remembered for a moment: clients ask for one layer with HEAD and several ranges in a row. */
+    private final Cache<Key, Long> sizes = Caffeine.newBuilder()
+            .maximumSize(10_000)
+            .expireAfterWrite(Duration.ofSeconds(5))
+            .build();
+
+    private record Key(RepositoryName repository, Digest digest) {}
+
+    BlobRoutes(ContentStore content, Executor blocking) {
+        this.content = content;
+        this.blocking = blocking;
+    }
+
+    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest) {
+        Key key = new Key(repository, digest);
+        Long known = sizes.getIfPresent(key);
+        if (known != null) {
+            return CompletableFuture.completedFuture(render(call, digest, known));
+        }
+        return CompletableFuture.supplyAsync(() -> find(key), blocking).thenApply(size -> render(call, digest, size));
+    }
+
+    private long find(Key key) {
+        try {
+            if (content.links().find(key.repository(), key.digest()).isEmpty()) {
+                throw new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
+            }
+            OptionalLong size = content.blobs().size(key.digest());
+            if (size.isEmpty()) {
+                throw new Problem(
+                        ProblemCode.BLOB_UNKNOWN, "this repository's blob of that digest is not in the store any more");
+            }
+            sizes.put(key, size.getAsLong());
+            return size.getAsLong();
+        } catch (IOException e) {
+            throw new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", e);
+        }
+    }
+
+    private HttpResponse render(Call call, Digest digest, long size) {
+        String tag = '"' + digest.value() + '"';
+        List<HttpHeader> headers = new ArrayList<>(8);
+        headers.add(Headers.of("Docker-Content-Digest", digest.value()));
+        headers.add(Headers.of("ETag", tag));
+        headers.add(Headers.IMMUTABLE);
+        headers.add(ACCEPT_RANGES);
+        headers.add(Headers.NO_SNIFF);
+        if (EntityTags.named(call.headers("if-none-match"), tag)) {
+            return HttpResponse.create().withStatus(StatusCodes.NOT_MODIFIED).withHeaders(headers);
+        }
+        ByteRange range = range(call, tag, size);
+        if (range instanceof ByteRange.Unsatisfiable) {
+            return ErrorResponses.of(
+                    ProblemCode.REQUEST_INVALID,
+                    StatusCodes.RANGE_NOT_SATISFIABLE.intValue(),
+                    "the blob has " + size + " bytes, none of them in that range",
+                    Map.of(),
+                    List.of(Headers.of("Content-Range", "bytes */" + size)));
+        }
+        if (range instanceof ByteRange.Part part) {
+            headers.add(Headers.of("Content-Range", part.contentRange(size)));
+            return HttpResponse.create()
+                    .withStatus(StatusCodes.PARTIAL_CONTENT)
+                    .withHeaders(headers)
+                    .withEntity(entity(call, digest, part.offset(), part.length()));
+        }
+        return HttpResponse.create().withHeaders(headers).withEntity(entity(call, digest, 0, size));
+    }
+
+    /** A range means something for GET only (RFC 9110, 14.2), and only if the client's part is of this content. */
+    private static ByteRange range(Call call, String tag, long size) {
+        List<String> ranges = call.headers("range");
+        if (!call.isGet() || ranges.size() != 1) {
+            return new ByteRange.Whole();
+        }
+        boolean same = call.header("if-range").map(v -> v.strip().equals(tag)).orElse(true);
+        return same ? ByteRange.parse(ranges.get(0), size) : new ByteRange.Whole();
+    }
+
+    private ResponseEntity entity(Call call, Digest digest, long offset, long length) {
+        if (length == 0) {
+            return HttpEntities.create(ContentTypes.APPLICATION_OCTET_STREAM, ByteString.emptyByteString());
+        }
+        // Akka would open a HEAD's stream only to cancel it.
+        Source<ByteString, ?> bytes =
+                call.isHead() ? Source.empty() : content.blobs().read(digest, offset, length);
+        return HttpEntities.create(ContentTypes.APPLICATION_OCTET_STREAM, length, bytes);
+    }
+}

@@ -1,0 +1,194 @@
+package dev.kiln.http.registry;
+
+import akka.http.javadsl.model.ContentType;
+import akka.http.javadsl.model.ContentTypes;
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.HttpHeader;
+import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.StatusCodes;
+import dev.kiln.build.Cause;
+import dev.kiln.client.Hint;
+import dev.kiln.client.Hints;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.http.wire.Accept;
+import dev.kiln.http.wire.Call;
+import dev.kiln.http.wire.EntityTags;
+import dev.kiln.http.wire.ErrorResponses;
+import dev.kiln.http.wire.Headers;
+import dev.kiln.http.wire.OneLine;
+import dev.kiln.image.Images;
+import dev.kiln.image.Pull;
+import dev.kiln.image.PullAnswer;
+import dev.kiln.image.PullAnswer.BuildFailed;
+import dev.kiln.image.PullAnswer.KeepWaiting;
+import dev.kiln.image.PullAnswer.NotYet;
+import dev.kiln.image.PullAnswer.Served;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Platform;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Tag;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** Manifests by tag, which may build and wait, and by digest, which never do. */
+final class ManifestRoutes {
+    /** How much later than its hop a held request is given up: the answer at the end of the hop has its own way to go. */
+    private static final Duration GRACE = Duration.ofSeconds(10);
+
+    private static final String HOP = "w";
+    private static final int MAX_HOP = 1024;
+
+    private static final HttpHeader REVALIDATE = Headers.of("Cache-Control", "private, no-cache");
+    private static final HttpHeader VARY = Headers.of("Vary", "Accept, User-Agent, " + Hints.HEADER);
+
+    private static final Map<String, ContentType> CONTENT_TYPES = Stream.of(
+                    MediaTypes.OCI_INDEX, MediaTypes.OCI_MANIFEST, MediaTypes.DOCKER_LIST, MediaTypes.DOCKER_MANIFEST)
+            .collect(Collectors.toUnmodifiableMap(Function.identity(), ContentTypes::parse));
+
+    private final Images images;
+    private final Supplier<String> publicUrl;
+
+    ManifestRoutes(Images images, Supplier<String> publicUrl) {
+        this.images = images;
+        this.publicUrl = publicUrl;
+    }
+
+    CompletionStage<HttpResponse> byTag(Call call, RepositoryConfig config, RepositoryName name, Tag tag) {
+        Optional<Hint> hint = hint(call, config);
+        Optional<String> hop =
+                call.query().all(HOP).stream().findFirst().filter(w -> !w.isEmpty() && w.length() <= MAX_HOP);
+        Cause cause = new Cause(
+                call.header("user-agent").orElse(""),
+                call.address(),
+                hint.map(Hint::toString).orElse(""),
+                tag.value());
+        boolean acceptsIndex = Accept.takesIndex(call.headers("accept"));
+        CompletableFuture<PullAnswer> answer =
+                images.pull(new Pull(name, tag, hint, hop, acceptsIndex, cause)).toCompletableFuture();
+        if (!answer.isDone()) {
+            call.allow(config.hop().plus(GRACE));
+        }
+        return answer.thenApply(a -> render(call, a));
+    }
+
+    CompletionStage<HttpResponse> byDigest(Call call, RepositoryName name, Digest digest) {
+        return images.manifest(name, digest)
+                .thenApply(served -> render(
+                        call,
+                        served.orElseThrow(() -> new Problem(
+                                ProblemCode.MANIFEST_UNKNOWN, "this repository has no manifest of that digest")),
+                        List.of(Headers.IMMUTABLE)));
+    }
+
+    private static Optional<Hint> hint(Call call, RepositoryConfig config) {
+        Hints.Reading reading = Hints.read(
+                call.query().all(Hints.PARAMETER),
+                call.headers("x-build-platform"),
+                call.header("user-agent"),
+                config.platforms());
+        if (reading instanceof Hints.Reading.Refused refused) {
+            throw new Problem(ProblemCode.REQUEST_INVALID, refused.message());
+        }
+        return ((Hints.Reading.Accepted) reading).hint();
+    }
+
+    private HttpResponse render(Call call, PullAnswer answer) {
+        if (answer instanceof Served served) {
+            return render(call, served, List.of(REVALIDATE, VARY));
+        }
+        if (answer instanceof KeepWaiting waiting) {
+            return redirect(call, waiting);
+        }
+        if (answer instanceof NotYet notYet) {
+            long seconds = Math.max(1, notYet.retryAfter().toSeconds());
+            return explained(
+                    ProblemCode.TOOMANYREQUESTS,
+                    429,
+                    notYet.message(),
+                    notYet.build(),
+                    List.of(Headers.of("Retry-After", Long.toString(seconds))));
+        }
+        // 424 with this code is the one answer that every client shows and none repeats (docs/clients.md).
+        BuildFailed failed = (BuildFailed) answer;
+        return explained(ProblemCode.MANIFEST_UNKNOWN, 424, failed.message(), Optional.of(failed.build()), List.of());
+    }
+
+    private static HttpResponse render(Call call, Served served, List<HttpHeader> caching) {
+        String digest = served.descriptor().digest().value();
+        String tag = '"' + digest + '"';
+        List<HttpHeader> headers = new ArrayList<>(8);
+        headers.add(Headers.of("Docker-Content-Digest", digest));
+        headers.add(Headers.of("ETag", tag));
+        headers.addAll(caching);
+        headers.add(Headers.NO_SNIFF);
+        if (!served.missing().isEmpty()) {
+            String missing = served.missing().stream().map(Platform::toString).collect(Collectors.joining(", "));
+            headers.add(Headers.of("X-Kiln-Missing-Platforms", missing));
+            headers.add(Headers.warning(
+                    OneLine.of("this index is incomplete: not built yet: " + missing, ErrorResponses.MAX_MESSAGE)));
+        }
+        List<String> ifNoneMatch = call.headers("if-none-match");
+        if (!ifNoneMatch.isEmpty() && EntityTags.named(ifNoneMatch, tag)) {
+            return HttpResponse.create().withStatus(StatusCodes.NOT_MODIFIED).withHeaders(headers);
+        }
+        return HttpResponse.create()
+                .withHeaders(headers)
+                .withEntity(HttpEntities.create(contentType(served.descriptor().mediaType()), served.bytes()));
+    }
+
+    /** To the same path with every other parameter as it came, so that hints survive; by path alone, so that the name does. */
+    private static HttpResponse redirect(Call call, KeepWaiting waiting) {
+        String rest = call.query().without(HOP);
+        String location = call.path() + "?" + (rest.isEmpty() ? "" : rest + "&") + HOP + "="
+                + URLEncoder.encode(waiting.hop(), StandardCharsets.UTF_8);
+        return HttpResponse.create()
+                .withStatus(StatusCodes.TEMPORARY_REDIRECT)
+                .withHeaders(List.of(
+                        Headers.of("Location", location),
+                        Headers.NO_STORE,
+                        Headers.warning(OneLine.of(waiting.progress(), ErrorResponses.MAX_MESSAGE))));
+    }
+
+    /** An answer that sends people to a build: what happened and, where it fits, the address of the log. */
+    private HttpResponse explained(
+            ProblemCode code, int status, String message, Optional<BuildKey> build, List<HttpHeader> headers) {
+        if (build.isEmpty()) {
+            return ErrorResponses.of(code, status, message, Map.of(), headers);
+        }
+        String id = build.get().id();
+        String log = publicUrl.get() + "/api/v1/builds/" + id + "/log";
+        String suffix = "; log: " + log;
+        // An address that is cut off helps nobody: then it stands in the detail alone.
+        int room = ErrorResponses.MAX_MESSAGE - suffix.length();
+        String text = room >= 40 ? OneLine.of(message, room) + suffix : message;
+        return ErrorResponses.of(code, status, message, text, Map.of("build", id, "log", log), headers);
+    }
+
+    /** The exact type, without a charset; what nobody can parse is served as bytes. */
+    static ContentType contentType(String mediaType) {
+        ContentType known = CONTENT_TYPES.get(mediaType);
+        if (known != null) {
+            return known;
+        }
+        try {
+            return ContentTypes.parse(mediaType);
+        } catch (IllegalArgumentException e) {
+            return ContentTypes.APPLICATION_OCTET_STREAM;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package dev.kiln.http.registry;
+
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Tag;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * A path under /v2, read once (distribution specification, "Endpoints"). It is read undecoded and from its end: names may
+ * hold slashes and words such as {@code manifests}, but no character that needs encoding. The one encoding that is
+ * understood is {@code %3A} in a digest, which some clients send.
+ */
+public sealed interface RegistryPath {
+    /** {@code /v2/} */
+    record ApiVersion() implements RegistryPath {}
+
+    /** {@code /v2/<name>/manifests/<tag>} */
+    record ManifestByTag(RepositoryName name, Tag tag) implements RegistryPath {}
+
+    /** {@code /v2/<name>/manifests/<digest>} */
+    record ManifestByDigest(RepositoryName name, Digest digest) implements RegistryPath {}
+
+    /** {@code /v2/<name>/blobs/<digest>} */
+    record Blob(RepositoryName name, Digest digest) implements RegistryPath {}
+
+    /** {@code /v2/<name>/tags/list} */
+    record Tags(RepositoryName name) implements RegistryPath {}
+
+    /** {@code /v2/<name>/referrers/<digest>} */
+    record Referrers(RepositoryName name, Digest digest) implements RegistryPath {}
+
+    /** {@code /v2/<name>/blobs/uploads/} and all below */
+    record Uploads(RepositoryName name) implements RegistryPath {}
+
+    /** No endpoint, or one whose name, tag or digest is outside the grammar. */
+    record Invalid(Problem problem) implements RegistryPath {}
+
+    String PREFIX = "/v2/";
+
+    /** @param rawPath undecoded, {@code /v2} or beginning with {@code /v2/} */
+    static RegistryPath parse(String rawPath) {
+        if (rawPath.length() <= PREFIX.length()) {
+            return new ApiVersion();
+        }
+        int last = rawPath.lastIndexOf('/');
+        int before = rawPath.lastIndexOf('/', last - 1);
+        if (last < PREFIX.length() || before < PREFIX.length() - 1) {
+            return noEndpoint();
+        }
+        String reference = rawPath.substring(last + 1);
+        int keyword = before + 1;
+        int length = last - keyword;
+        if (isAt(rawPath, keyword, length, "uploads") && rawPath.startsWith("/blobs", before - "/blobs".length())) {
+            return named(rawPath, before - "/blobs".length(), Uploads::new);
+        }
+        if (isAt(rawPath, keyword, length, "manifests")) {
+            return named(rawPath, before, name -> manifest(name, reference));
+        }
+        if (isAt(rawPath, keyword, length, "blobs")) {
+            return reference.equals("uploads")
+                    ? named(rawPath, before, Uploads::new)
+                    : named(rawPath, before, name -> digest(reference, digest -> new Blob(name, digest)));
+        }
+        if (isAt(rawPath, keyword, length, "tags") && reference.equals("list")) {
+            return named(rawPath, before, Tags::new);
+        }
+        if (isAt(rawPath, keyword, length, "referrers")) {
+            return named(rawPath, before, name -> digest(reference, digest -> new Referrers(name, digest)));
+        }
+        return noEndpoint();
+    }
+
+    private static boolean isAt(String path, int begin, int length, String word) {
+        return length == word.length() && path.startsWith(word, begin);
+    }
+
+    private static RegistryPath named(String path, int end, Function<RepositoryName, RegistryPath> then) {
+        String text = end <= PREFIX.length() ? "" : path.substring(PREFIX.length(), end);
+        Optional<RepositoryName> name = RepositoryName.parse(text);
+        return name.isPresent()
+                ? then.apply(name.get())
+                : invalid(
+                        ProblemCode.NAME_INVALID,
+                        "the repository name is outside the grammar: lower-case letters, digits, single separators"
+                                + " . _ - and /, at most 255 characters");
+    }
+
+    private static RegistryPath manifest(RepositoryName name, String reference) {
+        if (reference.indexOf(':') >= 0 || reference.indexOf('%') >= 0) {
+            return digest(reference, digest -> new ManifestByDigest(name, digest));
+        }
+        Optional<Tag> tag = Tag.parse(reference);
+        return tag.isPresent()
+                ? new ManifestByTag(name, tag.get())
+                : invalid(
+                        ProblemCode.TAG_INVALID,
+                        "the tag is outside the grammar: letters, digits, . _ -, not beginning with . or -, at most"
+                                + " 128 characters");
+    }
+
+    private static RegistryPath digest(String text, Function<Digest, RegistryPath> then) {
+        // Longer than any digest is none; it is not searched for encodings.
+        String plain = text.length() > 150 ? "" : text.replace("%3A", ":").replace("%3a", ":");
+        Optional<Digest> digest = Digest.parse(plain);
+        return digest.isPresent()
+                ? then.apply(digest.get())
+                : invalid(
+                        ProblemCode.DIGEST_INVALID,
+                        "the digest is not of the form sha256:<64 lower-case hex digits> or sha512:<128>");
+    }
+
+    private static RegistryPath noEndpoint() {
+        return new Invalid(new Problem(
+                ProblemCode.UNSUPPORTED,
+                404,
+                "no such endpoint: use /v2/<name>/ with manifests/<reference>, blobs/<digest>, tags/list or"
+                        + " referrers/<digest>"));
+    }
+
+    private static RegistryPath invalid(ProblemCode code, String message) {
+        return new Invalid(new Problem(code, message));
+    }
+}

@@ -1,0 +1,129 @@
+package dev.kiln.http.registry;
+
+import akka.http.javadsl.model.ContentTypes;
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.HttpResponse;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.http.registry.RegistryPath.ApiVersion;
+import dev.kiln.http.registry.RegistryPath.Blob;
+import dev.kiln.http.registry.RegistryPath.Invalid;
+import dev.kiln.http.registry.RegistryPath.ManifestByDigest;
+import dev.kiln.http.registry.RegistryPath.ManifestByTag;
+import dev.kiln.http.registry.RegistryPath.Referrers;
+import dev.kiln.http.registry.RegistryPath.Tags;
+import dev.kiln.http.wire.Call;
+import dev.kiln.http.wire.ErrorResponses;
+import dev.kiln.http.wire.Headers;
+import dev.kiln.http.wire.Routes;
+import dev.kiln.image.Images;
+import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.function.Supplier;
+
+/**
+ * Everything under /v2 (distribution specification; docs/http-api.md has the table). Dispatch is by hand and not by a
+ * directive tree: a warm manifest is the product's hot path.
+ */
+public final class RegistryRoutes implements Routes {
+    private static final HttpResponse API_VERSION = HttpResponse.create()
+            .withHeaders(List.of(
+                    Headers.of("Docker-Distribution-Api-Version", "registry/2.0"), Headers.NO_SNIFF, Headers.NO_STORE))
+            .withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, "{}".getBytes(StandardCharsets.US_ASCII)));
+
+    /** No referrers: what is signed elsewhere is not known here. */
+    private static final HttpResponse NO_REFERRERS = HttpResponse.create()
+            .withHeaders(List.of(Headers.NO_SNIFF, Headers.NO_STORE))
+            .withEntity(HttpEntities.create(
+                    ManifestRoutes.contentType(MediaTypes.OCI_INDEX),
+                    ("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX + "\",\"manifests\":[]}")
+                            .getBytes(StandardCharsets.US_ASCII)));
+
+    private final KilnConfig config;
+    private final ManifestRoutes manifests;
+    private final BlobRoutes blobs;
+    private final TagRoutes tags;
+
+    /**
+     * @param publicUrl where people find this server, without a trailing slash; asked for each answer that needs it
+     * @param blocking runs look-ups in the store
+     */
+    public RegistryRoutes(
+            KilnConfig config, Images images, ContentStore content, Executor blocking, Supplier<String> publicUrl) {
+        this.config = config;
+        this.manifests = new ManifestRoutes(images, publicUrl);
+        this.blobs = new BlobRoutes(content, blocking);
+        this.tags = new TagRoutes(images);
+    }
+
+    @Override
+    public CompletionStage<HttpResponse> handle(Call call) {
+        RegistryPath path = RegistryPath.parse(call.path());
+        if (path instanceof Invalid invalid) {
+            throw invalid.problem();
+        }
+        if (path instanceof RegistryPath.Uploads) {
+            return completed(refused("", "images are built from their source here and cannot be pushed"));
+        }
+        if (!call.isRead()) {
+            return completed(
+                    refused("GET, HEAD", "this registry is read-only: images are built from their source, not pushed"));
+        }
+        if (path instanceof ManifestByTag manifest) {
+            // GET|HEAD /v2/<name>/manifests/<tag>     end-3
+            return manifests.byTag(call, repository(manifest.name()), manifest.name(), manifest.tag());
+        }
+        if (path instanceof ManifestByDigest manifest) {
+            // GET|HEAD /v2/<name>/manifests/<digest>  end-3
+            repository(manifest.name());
+            return manifests.byDigest(call, manifest.name(), manifest.digest());
+        }
+        if (path instanceof Blob blob) {
+            // GET|HEAD /v2/<name>/blobs/<digest>      end-2
+            repository(blob.name());
+            return blobs.get(call, blob.name(), blob.digest());
+        }
+        if (path instanceof Tags list) {
+            // GET|HEAD /v2/<name>/tags/list           end-8a, end-8b
+            repository(list.name());
+            return tags.list(call, list.name());
+        }
+        if (path instanceof Referrers referrers) {
+            // GET|HEAD /v2/<name>/referrers/<digest>  end-12a
+            repository(referrers.name());
+            return completed(NO_REFERRERS);
+        }
+        if (path instanceof ApiVersion) {
+            // GET|HEAD /v2/                           end-1
+            return completed(API_VERSION);
+        }
+        throw new IllegalStateException("no route for " + path.getClass());
+    }
+
+    @Override
+    public HttpResponse failed(Problem problem) {
+        return ErrorResponses.of(problem);
+    }
+
+    private RepositoryConfig repository(RepositoryName name) {
+        return config.repository(name)
+                .orElseThrow(() -> new Problem(
+                        ProblemCode.NAME_UNKNOWN, "no repository is configured for this name: check its spelling"));
+    }
+
+    private static HttpResponse refused(String allow, String message) {
+        return ErrorResponses.of(ProblemCode.UNSUPPORTED, message, List.of(Headers.allow(allow)));
+    }
+
+    private static CompletionStage<HttpResponse> completed(HttpResponse response) {
+        return CompletableFuture.completedFuture(response);
+    }
+}

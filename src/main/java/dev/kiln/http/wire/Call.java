@@ -1,0 +1,120 @@
+package dev.kiln.http.wire;
+
+import akka.http.javadsl.model.AttributeKeys;
+import akka.http.javadsl.model.HttpHeader;
+import akka.http.javadsl.model.HttpMethods;
+import akka.http.javadsl.model.HttpRequest;
+import akka.http.javadsl.model.RemoteAddress;
+import akka.http.javadsl.model.headers.TimeoutAccess;
+import java.net.InetAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A request as the routes see it: the path undecoded, as it came on the wire, because decoding would make
+ * {@code a%2Fb} and {@code a/b} the same; headers by name; the peer.
+ */
+public final class Call {
+    private final HttpRequest request;
+    private final String path;
+    private final Query query;
+
+    private Call(HttpRequest request, String path, Query query) {
+        this.request = request;
+        this.path = path;
+        this.query = query;
+    }
+
+    /** @param request from a listener with {@code raw-request-uri-header}, without which the path is Akka's reading of it */
+    public static Call of(HttpRequest request) {
+        String target = first(request, "raw-request-uri");
+        if (target == null) {
+            target = request.getUri().toString();
+        }
+        int begin = 0;
+        if (!target.startsWith("/")) {
+            // absolute-form (RFC 9112, 3.2.2): http://host/path
+            int authority = target.indexOf("://");
+            int slash = authority < 0 ? -1 : target.indexOf('/', authority + 3);
+            begin = slash < 0 ? target.length() : slash;
+        }
+        int question = target.indexOf('?', begin);
+        String path = target.substring(begin, question < 0 ? target.length() : question);
+        Query query = question < 0 ? Query.NONE : new Query(target.substring(question + 1));
+        return new Call(request, path, query);
+    }
+
+    public HttpRequest request() {
+        return request;
+    }
+
+    /** Undecoded. Empty only for the asterisk-form and an absolute-form without a path. */
+    public String path() {
+        return path;
+    }
+
+    public Query query() {
+        return query;
+    }
+
+    public boolean isGet() {
+        return request.method().equals(HttpMethods.GET);
+    }
+
+    public boolean isHead() {
+        return request.method().equals(HttpMethods.HEAD);
+    }
+
+    public boolean isPost() {
+        return request.method().equals(HttpMethods.POST);
+    }
+
+    /** GET or HEAD. */
+    public boolean isRead() {
+        return isGet() || isHead();
+    }
+
+    /** The first header of that name, which is given in lower case. */
+    public Optional<String> header(String lowerCaseName) {
+        return Optional.ofNullable(first(request, lowerCaseName));
+    }
+
+    /** Every header of that name, which is given in lower case, in order. */
+    public List<String> headers(String lowerCaseName) {
+        List<String> values = new ArrayList<>(2);
+        for (HttpHeader header : request.getHeaders()) {
+            if (header.is(lowerCaseName)) {
+                values.add(header.value());
+            }
+        }
+        return values;
+    }
+
+    private static String first(HttpRequest request, String lowerCaseName) {
+        for (HttpHeader header : request.getHeaders()) {
+            if (header.is(lowerCaseName)) {
+                return header.value();
+            }
+        }
+        return null;
+    }
+
+    /** The peer's IP address, without its port; what a proxy says about others is not believed. */
+    public String address() {
+        return request.getAttribute(AttributeKeys.remoteAddress)
+                .flatMap(RemoteAddress::getAddress)
+                .map(InetAddress::getHostAddress)
+                .orElse("unknown");
+    }
+
+    /** Lets this request take longer than the listener's request timeout. */
+    public void allow(Duration time) {
+        request.getHeader(TimeoutAccess.class)
+                .ifPresent(header -> header.timeoutAccess()
+                        .updateTimeout(
+                                scala.concurrent.duration.Duration.create(time.toMillis(), TimeUnit.MILLISECONDS)));
+    }
+}
