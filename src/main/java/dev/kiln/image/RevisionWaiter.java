@@ -387,7 +387,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
             case DUE -> evaluate();
             case RESUBSCRIBE -> {
                 resubscribe();
-                yield this;
+                yield evaluate();
             }
             case IDLE -> {
                 if (pulls.isEmpty()) {

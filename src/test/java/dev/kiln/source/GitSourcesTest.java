@@ -57,8 +57,7 @@ class GitSourcesTest {
                 List.of(repository),
                 Map.of(),
                 null,
-                null,
-                false);
+                null);
         return new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
     }
 
