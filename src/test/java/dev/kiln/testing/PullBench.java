@@ -86,7 +86,8 @@ public final class PullBench implements AutoCloseable {
                 "pulls",
                 config.withFallback(PersistenceTestKitPlugin.config())
                         .withFallback(PersistenceTestKitSnapshotPlugin.config())
-                        .withFallback(ConfigFactory.parseString("akka.coordinated-shutdown.exit-jvm = off"))
+                        .withFallback(ConfigFactory.parseString("akka.coordinated-shutdown { exit-jvm = off,"
+                                + " run-by-actor-system-terminate = off, run-by-jvm-shutdown-hook = off }"))
                         .withFallback(ConfigFactory.parseResources("kiln-akka.conf"))
                         .withFallback(ConfigFactory.load())
                         .resolve());
@@ -274,7 +275,7 @@ public final class PullBench implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        testKit.shutdownTestKit();
+        ActorTestKit.shutdown(testKit.system(), Duration.ofSeconds(60));
         blocking.shutdownNow();
         folder.close();
     }
