@@ -89,8 +89,8 @@ final class Builders implements AutoCloseable {
                 config.worker(),
                 config.queue(),
                 builds::tellQueue,
-                (lease, slot, leaseEnd) ->
-                        Attempt.create(lease, slot, leaseEnd, new AttemptWork(shop, lease.key()), peers),
+                (lease, slot, leaseEnd, free) ->
+                        Attempt.create(lease, slot, leaseEnd, new AttemptWork(shop, lease.key()), peers, free),
                 System::nanoTime);
     }
 
