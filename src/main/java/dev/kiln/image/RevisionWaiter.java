@@ -30,6 +30,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -45,6 +46,9 @@ import java.util.stream.Collectors;
  * so or its hop ends. Keeps nothing that the entities do not know: it may stop at any time, and then fails its pulls.
  */
 final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
+    /** How long an index that lists more may take to come before an older one is answer enough. */
+    private static final Duration SETTLE = Duration.ofSeconds(1);
+
     private static final Duration IDLE = Duration.ofSeconds(5);
     /** How long one question for the source archive stands: each adds an asker there, and a lost one costs this long. */
     private static final Duration FETCH_TURN = Duration.ofSeconds(30);
@@ -114,6 +118,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private Optional<Instant> due = Optional.empty();
     private boolean opening;
     private boolean composing;
+    private Instant moreUntil = Instant.MIN;
     private boolean stopping;
 
     /**
@@ -216,6 +221,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
                     < now.platforms().size();
             view = Optional.of(now);
             if (more) {
+                moreUntil = peers.clock().instant().plus(SETTLE);
                 subscribe();
             }
         }
@@ -269,10 +275,14 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private void subscribe() {
         Duration term = peers.resubscribe().multipliedBy(3);
         TagEntity.View known = view.orElseThrow();
-        Set<Platform> listed = listed(known);
-        known.platforms().stream()
-                .filter(platform -> !listed.contains(platform))
+        unlisted(known)
                 .forEach(platform -> peers.builds().tell(build(platform), new BuildEntity.Subscribe(statuses, term)));
+    }
+
+    private static Set<Platform> unlisted(TagEntity.View view) {
+        Set<Platform> unlisted = new LinkedHashSet<>(view.platforms());
+        unlisted.removeAll(listed(view));
+        return unlisted;
     }
 
     private static Set<Platform> listed(TagEntity.View view) {
@@ -352,6 +362,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
         if (!built.isEmpty()) {
             composing = true;
+            moreUntil = peers.clock().instant().plus(SETTLE);
             ask(Asked.COMPOSE, replyTo -> new TagEntity.Compose(built, replyTo));
         }
     }
@@ -360,7 +371,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private Behavior<Message> changed() {
         if (view.isPresent()) {
             RevisionSnapshot snapshot = RevisionSnapshot.of(key, view.get(), builds);
-            pulls.see(snapshot);
+            boolean more = composing || !builds.keySet().containsAll(unlisted(view.get()));
+            pulls.see(snapshot, Optional.of(moreUntil).filter(until -> more));
             seen.accept(snapshot);
         }
         return evaluate();

@@ -30,6 +30,7 @@ final class WaitingPulls {
     private final List<Join> pulls = new ArrayList<>();
 
     private Optional<RevisionSnapshot> snapshot = Optional.empty();
+    private Optional<Instant> moreUntil = Optional.empty();
     private Set<Platform> queueFull = Set.of();
 
     WaitingPulls(TagKey key, RepositoryConfig config) {
@@ -69,9 +70,15 @@ final class WaitingPulls {
         return due;
     }
 
-    /** From now on this is what is known. */
-    void see(RevisionSnapshot latest) {
+    /**
+     * From now on this is what is known.
+     *
+     * @param more until when an index that lists more is about to come: a pull that asks for no platform in particular is
+     *     not given one that is out of date already
+     */
+    void see(RevisionSnapshot latest, Optional<Instant> more) {
         snapshot = Optional.of(latest);
+        moreUntil = more;
     }
 
     /** @param platforms whose builds found no place in the queue */
@@ -120,9 +127,15 @@ final class WaitingPulls {
         if (pull.wish().joining(config, known.statuses().keySet()).isPresent()) {
             return new Decision.KeepWaiting();
         }
-        return decided.computeIfAbsent(
-                known.platform(config, pull.wish()),
-                platform -> WaitPolicy.decide(config, platform, known.statuses(), known.openedAt(), now));
+        return decided.computeIfAbsent(known.platform(config, pull.wish()), platform -> {
+            Decision decision = WaitPolicy.decide(config, platform, known.statuses(), known.openedAt(), now);
+            boolean outOfDate = platform.isEmpty()
+                    && !known.complete()
+                    && moreUntil.filter(now::isBefore).isPresent();
+            return decision instanceof Decision.Answer && outOfDate
+                    ? new Decision.KeepWaiting(moreUntil)
+                    : decision;
+        });
     }
 
     private Optional<Outcome> outcome(Join pull, Decision decision, Instant now) {
