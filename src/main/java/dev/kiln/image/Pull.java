@@ -18,4 +18,8 @@ public record Pull(
         Optional<Hint> hint,
         Optional<String> hop,
         boolean acceptsIndex,
-        Cause cause) {}
+        Cause cause) {
+    Wish wish() {
+        return new Wish(hint, acceptsIndex);
+    }
+}
