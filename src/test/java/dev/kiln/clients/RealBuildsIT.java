@@ -9,7 +9,9 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -24,13 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Images made by the tools that people use, pulled by the clients that people use. */
 @Tag("clients")
 final class RealBuildsIT {
-    /** As docs/builders.md shows it. */
-    private static final String BUILDAH = """
-            set -eu
-            buildah="buildah --root $TMPDIR/root --runroot $TMPDIR/runroot --storage-driver vfs"
-            $buildah build --isolation chroot --platform "$KILN_PLATFORM" --timestamp "$SOURCE_DATE_EPOCH" --tag image .
-            $buildah push image "oci:$KILN_OUTPUT:image"
-            """;
+    private static final Path MANUAL = Path.of("docs/configuration.md");
 
     @TempDir
     static Path temp;
@@ -44,7 +40,7 @@ final class RealBuildsIT {
                 temp,
                 "copies",
                 Map.of(
-                        "build.sh", BUILDAH,
+                        "build.sh", dockerfileScript(),
                         "Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY greeting-$TARGETARCH /greeting\n",
                         "greeting-amd64", "hello amd64\n",
                         "greeting-arm64", "hello arm64\n"));
@@ -56,7 +52,7 @@ final class RealBuildsIT {
                         "build.sh",
                         "(mkdir made; KILN_OUTPUT=$PWD/made sh image.sh)\n"
                                 + "for blob in made/blobs/sha256/*; do tar -xf $blob ./hello 2>/dev/null || true; done\n"
-                                + BUILDAH,
+                                + dockerfileScript(),
                         "Dockerfile",
                         "FROM scratch\nCOPY hello /\nRUN [\"/hello\"]\nENTRYPOINT [\"/hello\"]\n"));
         Team jib = Team.create(temp, "jib", Map.of("jib.yaml", """
@@ -69,7 +65,7 @@ final class RealBuildsIT {
                 """, "greeting", "hello jib\n"));
         server = KilnProcess.start(temp, """
                 kiln.builders {
-                  buildah { type = command, command = [sh, build.sh], user = root, path = "/usr/sbin:/usr/bin:/sbin:/bin" }
+                  buildah { type = command, command = [sh, build.sh], user = root }
                   jib { type = jib }
                 }
                 kiln.repository-defaults { platforms = ["linux/amd64", "linux/arm64"], answer-when = all }
@@ -122,6 +118,18 @@ final class RealBuildsIT {
         SavedImage saved = client.saved(image, architecture);
         assertThat(saved.platform()).isEqualTo("linux/" + architecture);
         assertThat(saved.file("greeting")).contains("hello jib\n");
+    }
+
+    /** What the manual tells people to use for Dockerfiles. */
+    private static String dockerfileScript() throws IOException {
+        List<String> script = Files.readString(MANUAL)
+                .lines()
+                .dropWhile(line -> !line.equals("#### Dockerfiles, with buildah"))
+                .dropWhile(line -> !line.equals("    set -eu"))
+                .takeWhile(line -> line.startsWith("    "))
+                .toList();
+        assertThat(script).as("the script in " + MANUAL).hasSizeGreaterThan(2);
+        return String.join("\n", script) + "\n";
     }
 
     private static String log(String build) throws IOException, InterruptedException {

@@ -60,8 +60,8 @@ final class Registry {
     static List<String> architectures(JsonNode index) {
         List<String> architectures = new ArrayList<>();
         index.path("manifests")
-                .forEach(m ->
-                        architectures.add(m.path("platform").path("architecture").asText()));
+                .forEach(m -> architectures.add(
+                        m.path("platform").path("architecture").asText()));
         return architectures;
     }
 
@@ -78,7 +78,9 @@ final class Registry {
     private HttpResponse<byte[]> get(URI uri, String platform) {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri)
                 .timeout(Duration.ofMinutes(1))
-                .header("Accept", "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json");
+                .header(
+                        "Accept",
+                        "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json");
         if (!platform.isEmpty()) {
             request.header("X-Build-Platform", platform);
         }
@@ -98,8 +100,7 @@ final class Registry {
 
     private static String sha256(byte[] bytes) {
         try {
-            return HexFormat.of()
-                    .formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every Java platform has SHA-256", e);
         }

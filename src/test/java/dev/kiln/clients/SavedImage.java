@@ -47,8 +47,8 @@ final class SavedImage {
     }
 
     private static SavedImage ofOci(Map<String, byte[]> files) throws IOException {
-        JsonNode manifest = JSON.readTree(
-                blob(files, JSON.readTree(files.get("index.json")).path("manifests").path(0)));
+        JsonNode manifest = JSON.readTree(blob(
+                files, JSON.readTree(files.get("index.json")).path("manifests").path(0)));
         List<byte[]> layers = new ArrayList<>();
         manifest.path("layers").forEach(layer -> layers.add(blob(files, layer)));
         return new SavedImage(JSON.readTree(blob(files, manifest.path("config"))), layers);

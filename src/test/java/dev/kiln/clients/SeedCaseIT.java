@@ -81,7 +81,8 @@ final class SeedCaseIT {
     }
 
     private static String pull(Client docker, String image) {
-        Matcher digest = DIGEST.matcher(docker.pull(image, "amd64").mustSucceed().output());
+        Matcher digest =
+                DIGEST.matcher(docker.pull(image, "amd64").mustSucceed().output());
         assertThat(digest.find()).isTrue();
         return digest.group(1);
     }

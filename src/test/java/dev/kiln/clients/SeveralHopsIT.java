@@ -63,9 +63,7 @@ final class SeveralHopsIT {
         try (Tap tap = Tap.before(server.registry(), "HTTP/1.1 307 ")) {
             String image = tap.host() + "/team/" + client + ":main";
             CompletableFuture<Outcome> pull = CompletableFuture.supplyAsync(() -> client.pull(image, "amd64"));
-            Awaitility.await()
-                    .atMost(Duration.ofMinutes(1))
-                    .until(() -> tap.count() >= HOPS || pull.isDone());
+            Awaitility.await().atMost(Duration.ofMinutes(1)).until(() -> tap.count() >= HOPS || pull.isDone());
             GATES.get("GATE_" + client).open();
 
             pull.get().mustSucceed();

@@ -57,7 +57,8 @@ record Tool(List<String> command, Optional<String> variable, Map<String, String>
     }
 
     private int exit(List<String> line, Duration limit, Path output) throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(output.toFile());
+        ProcessBuilder builder =
+                new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(output.toFile());
         builder.environment().putAll(environment);
         Process process = builder.start();
         process.getOutputStream().close();

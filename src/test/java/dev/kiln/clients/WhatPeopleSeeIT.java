@@ -24,7 +24,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("clients")
 final class WhatPeopleSeeIT {
     /** The build's command ended with exit code 1. */
-    private static final Map<String, String> FAILED = texts("""
+    private static final Map<String, String> FAILED =
+            texts("""
             docker:  Error response from daemon: manifest for {image} not found: manifest unknown: {failed}; log: {log}
             podman:  Error: initializing source docker://{image}: reading manifest main in {name}: manifest unknown: {failed}; log: {log}
             buildah: Error: initializing source docker://{image}: reading manifest main in {name}: manifest unknown: {failed}; log: {log}
@@ -33,7 +34,8 @@ final class WhatPeopleSeeIT {
             """.replace("{failed}", "build failed for linux/amd64: the command ended with exit code 1"));
 
     /** No branch, git tag or commit has that name. */
-    private static final Map<String, String> NO_SUCH_TAG = texts("""
+    private static final Map<String, String> NO_SUCH_TAG =
+            texts("""
             docker:  Error response from daemon: manifest for {image} not found: manifest unknown: {unknown}
             podman:  Error: initializing source docker://{image}: reading manifest nosuch in {name}: manifest unknown: {unknown}
             buildah: Error: initializing source docker://{image}: reading manifest nosuch in {name}: manifest unknown: {unknown}
@@ -42,7 +44,8 @@ final class WhatPeopleSeeIT {
             """.replace("{unknown}", "no allowed branch, git tag or commit is called nosuch"));
 
     /** No repository of that name is configured. */
-    private static final Map<String, String> NO_SUCH_REPOSITORY = texts("""
+    private static final Map<String, String> NO_SUCH_REPOSITORY =
+            texts("""
             docker:  Error response from daemon: repository {name} not found: name unknown: {unknown}
             podman:  Error: initializing source docker://{image}: reading manifest main in {name}: name unknown: {unknown}
             buildah: Error: initializing source docker://{image}: reading manifest main in {name}: name unknown: {unknown}
@@ -164,8 +167,7 @@ final class WhatPeopleSeeIT {
     @Test
     @Tag("long")
     void aBuildTakesLongerThanPatientClientsWait() {
-        List<CompletableFuture<Void>> pulls = Stream.of(
-                        Client.podman(temp), Client.buildah(temp), Client.skopeo(temp))
+        List<CompletableFuture<Void>> pulls = Stream.of(Client.podman(temp), Client.buildah(temp), Client.skopeo(temp))
                 .map(client -> CompletableFuture.runAsync(() -> aBuildGoesOn(client)))
                 .toList();
         pulls.forEach(CompletableFuture::join);
