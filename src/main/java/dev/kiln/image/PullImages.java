@@ -255,7 +255,7 @@ public final class PullImages implements Images {
         RevisionWaiter.Join join = new RevisionWaiter.Join(
                 hint.map(Hint::platform),
                 hint.map(Hint::explicit).orElse(false),
-                pull.cause(),
+                pull.cause().get(),
                 waiting.deadline(),
                 outcome);
         waiters.tell(new Waiters.Wait(new TagKey(pull.repository(), revision.asTag()), waiting.repository(), join));
