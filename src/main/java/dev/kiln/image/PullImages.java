@@ -287,7 +287,8 @@ public final class PullImages implements Images {
             return hit.get();
         }
         CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
-        RevisionWaiter.Join join = new RevisionWaiter.Join(pull.wish(), pull.cause(), waiting.deadline(), outcome);
+        RevisionWaiter.Join join =
+                new RevisionWaiter.Join(pull.wish(), pull.cause().get(), waiting.deadline(), outcome);
         waiters.tell(new Waiters.Wait(new TagKey(pull.repository(), revision.asTag()), waiting.repository(), join));
         // Only a waiter that failed with the message in its mailbox leaves it open.
         Duration longest = waiting.left(peers.clock().instant()).plus(SLACK);

@@ -197,7 +197,7 @@ public final class PullBench implements AutoCloseable {
     }
 
     public static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, boolean acceptsIndex) {
-        return new Pull(APP, new Tag(tag), hint, hop, acceptsIndex, new Cause("test", "192.0.2.1", "", tag));
+        return new Pull(APP, new Tag(tag), hint, hop, acceptsIndex, () -> new Cause("test", "192.0.2.1", "", tag));
     }
 
     /** The attempts for this platform end well, now and from now on. */
