@@ -132,9 +132,7 @@ final class WaitingPulls {
             boolean outOfDate = platform.isEmpty()
                     && !known.complete()
                     && moreUntil.filter(now::isBefore).isPresent();
-            return decision instanceof Decision.Answer && outOfDate
-                    ? new Decision.KeepWaiting(moreUntil)
-                    : decision;
+            return decision instanceof Decision.Answer && outOfDate ? new Decision.KeepWaiting(moreUntil) : decision;
         });
     }
 
