@@ -28,6 +28,7 @@ import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
 import dev.kiln.journal.JdbcClusterSecret;
+import dev.kiln.journal.OnlyNode;
 import dev.kiln.journal.Pool;
 import dev.kiln.journal.Schema;
 import dev.kiln.source.DemoRepository;
@@ -76,6 +77,7 @@ public final class Server implements AutoCloseable {
         try {
             resources.add(DataDirLock.take(config.dataDir()));
             Schema.migrate(config.database());
+            resources.add(OnlyNode.claim(config.database()));
             config.demoRepository().ifPresent(Server::createDemo);
             SharedFolder folder = resources.add(
                     usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));

@@ -7,10 +7,12 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.sharding.typed.javadsl.EntityTypeKey;
 import akka.persistence.typed.PersistenceId;
+import akka.persistence.typed.RecoveryCompleted;
 import akka.persistence.typed.javadsl.CommandHandler;
 import akka.persistence.typed.javadsl.Effect;
 import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
+import akka.persistence.typed.javadsl.SignalHandler;
 import dev.kiln.build.Cause;
 import dev.kiln.image.IndexComposer.Composition;
 import dev.kiln.oci.Descriptor;
@@ -39,8 +41,12 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     public sealed interface Command extends Wire {}
 
-    /** Git says that this ref means {@code revision}; answered when that is durable. */
-    public record Observe(Revision revision, String ref, ActorRef<Meant> replyTo) implements Command {}
+    /**
+     * Git says that this ref means {@code revision}; answered when that is durable, with what git said last.
+     *
+     * @param at when git said so: another node may have learnt of a later meaning, which then stays
+     */
+    public record Observe(Revision revision, String ref, Instant at, ActorRef<Meant> replyTo) implements Command {}
 
     /** What the ref was last known to mean. */
     public record GetMeaning(ActorRef<Meant> replyTo) implements Command {}
@@ -101,7 +107,8 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     private final Map<Platform, Descriptor> toCompose = new HashMap<>();
     private final List<ActorRef<View>> pending = new ArrayList<>();
-    private boolean publishing;
+    /** What is on its way into the store; an answer about anything else is none. */
+    private Optional<Composition> publishing = Optional.empty();
 
     public static Behavior<Command> create(TagKey key, Publisher publisher, Clock clock) {
         return Behaviors.setup(context -> new TagEntity(context, key, publisher, clock));
@@ -127,13 +134,24 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
         return TagState::apply;
     }
 
+    /** This object outlives a failure of the journal, after which it recovers anew. */
+    @Override
+    public SignalHandler<TagState> signalHandler() {
+        return newSignalHandlerBuilder()
+                .onSignal(RecoveryCompleted.instance(), state -> {
+                    publishing = Optional.empty();
+                    answerPending(view(state, Optional.of("the index could not be recorded")));
+                })
+                .build();
+    }
+
     @Override
     public CommandHandler<Command, TagEvent, TagState> commandHandler() {
         return newCommandHandlerBuilder()
                 .forAnyState()
                 .onCommand(Observe.class, this::onObserve)
                 .onCommand(GetMeaning.class, (state, get) -> {
-                    get.replyTo().tell(new Meant(state.meaning().map(TagEvent.RefMeant::revision)));
+                    get.replyTo().tell(meant(state));
                     return Effect().none();
                 })
                 .onCommand(GetRevision.class, (state, get) -> {
@@ -148,15 +166,17 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     }
 
     private Effect<TagEvent, TagState> onObserve(TagState state, Observe observe) {
-        boolean known = state.meaning()
-                .filter(m -> m.revision().equals(observe.revision()) && m.ref().equals(observe.ref()))
-                .isPresent();
-        Instant now = clock.instant();
+        boolean changes = state.meaning()
+                .map(m -> !observe.at().isBefore(m.at())
+                        && !(m.revision().equals(observe.revision()) && m.ref().equals(observe.ref())))
+                .orElse(true);
         List<TagEvent> events =
-                known ? List.of() : List.of(new TagEvent.RefMeant(observe.revision(), observe.ref(), now));
-        return Effect()
-                .persist(events)
-                .thenRun(next -> observe.replyTo().tell(new Meant(Optional.of(observe.revision()))));
+                changes ? List.of(new TagEvent.RefMeant(observe.revision(), observe.ref(), observe.at())) : List.of();
+        return Effect().persist(events).thenRun(next -> observe.replyTo().tell(meant(next)));
+    }
+
+    private static Meant meant(TagState state) {
+        return new Meant(state.meaning().map(TagEvent.RefMeant::revision));
     }
 
     private Effect<TagEvent, TagState> onOpen(TagState state, Open open) {
@@ -187,7 +207,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     /** One at a time: what comes in meanwhile is merged into the next one. */
     private void publishNext(TagState state) {
-        if (publishing || pending.isEmpty()) {
+        if (publishing.isPresent() || pending.isEmpty()) {
             return;
         }
         Optional<Composition> next = key.revision().flatMap(revision -> state.compose(revision, toCompose));
@@ -195,7 +215,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
             answerPending(view(state, Optional.empty()));
             return;
         }
-        publishing = true;
+        publishing = next;
         Composition composition = next.get();
         context.pipeToSelf(
                 publisher.publish(key, IndexComposer.compose(composition)),
@@ -206,8 +226,12 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     }
 
     private Effect<TagEvent, TagState> onPublished(TagState state, Published published) {
+        if (!publishing.equals(Optional.of(published.composition()))) {
+            // From before a failure of the journal: what was recorded since may list more.
+            return Effect().none();
+        }
         if (published.index().isEmpty()) {
-            publishing = false;
+            publishing = Optional.empty();
             context.getLog().error("could not publish an index of {}: {}", key, published.failure());
             answerPending(view(state, Optional.of("the index could not be stored")));
             return Effect().none();
@@ -215,7 +239,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
         return Effect()
                 .persist(new TagEvent.IndexComposed(published.index().get(), published.composition(), clock.instant()))
                 .thenRun(next -> {
-                    publishing = false;
+                    publishing = Optional.empty();
                     // Composes again at once if more was built meanwhile, else answers everybody.
                     publishNext(next);
                 });

@@ -36,14 +36,12 @@ public final class ShardedSources implements Sources {
     public static ShardedSources init(ActorSystem<?> system, GitSources sources, Executor gitExecutor) {
         ShardedSources sharded = new ShardedSources(system);
         Map<String, Executor> lanes = new ConcurrentHashMap<>();
-        sharded.sharding.init(Entity.of(
-                SourceEntity.TYPE_KEY,
-                entity -> {
-                    RepositoryName name = new RepositoryName(entity.getEntityId());
-                    Executor lane = lanes.computeIfAbsent(
-                            sources.host(name), host -> new HostLane(gitExecutor, CALLS_PER_HOST));
-                    return SourceEntity.create(name, sources, lane);
-                }));
+        sharded.sharding.init(Entity.of(SourceEntity.TYPE_KEY, entity -> {
+            RepositoryName name = new RepositoryName(entity.getEntityId());
+            Executor lane =
+                    lanes.computeIfAbsent(sources.host(name), host -> new HostLane(gitExecutor, CALLS_PER_HOST));
+            return SourceEntity.create(name, sources, lane);
+        }));
         return sharded;
     }
 

@@ -8,10 +8,10 @@ import java.util.Optional;
 import java.util.Set;
 
 /** What holds of every build's journal, however it came about. */
-final class JournalRules {
+public final class JournalRules {
     private JournalRules() {}
 
-    static void check(List<BuildEvent> journal) {
+    public static void check(List<BuildEvent> journal) {
         int request = 0;
         int attempt = 0;
         long fence = 0;

@@ -74,10 +74,10 @@ class ListenerTest {
         assertThat(pull.hint()).contains(new Hint(Fakes.ARM64, false, "User-Agent"));
         assertThat(pull.hop()).contains("3.abc");
         assertThat(pull.acceptsIndex()).isFalse();
-        assertThat(pull.cause().address()).isEqualTo("127.0.0.1");
-        assertThat(pull.cause().client()).startsWith("docker/29.7");
-        assertThat(pull.cause().hint()).isEqualTo("linux/arm64/v8 by User-Agent");
-        assertThat(pull.cause().reference()).isEqualTo("latest");
+        assertThat(pull.cause().get().address()).isEqualTo("127.0.0.1");
+        assertThat(pull.cause().get().client()).startsWith("docker/29.7");
+        assertThat(pull.cause().get().hint()).isEqualTo("linux/arm64/v8 by User-Agent");
+        assertThat(pull.cause().get().reference()).isEqualTo("latest");
     }
 
     @Test

@@ -1,5 +1,6 @@
 package dev.kiln.testing;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -23,6 +24,7 @@ public final class KilnProcess implements AutoCloseable {
 
     private final Path directory;
     private final List<String> javaOptions;
+    private final List<Path> classes = new ArrayList<>();
     private Process process;
     private URI registry;
     private URI admin;
@@ -77,12 +79,15 @@ public final class KilnProcess implements AutoCloseable {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(javaOptions);
-        command.addAll(List.of(
-                "-jar",
-                jar().toString(),
-                "serve",
-                "--config",
-                directory.resolve("kiln.conf").toString()));
+        if (classes.isEmpty()) {
+            command.addAll(List.of("-jar", jar().toString()));
+        } else {
+            List<String> path = new ArrayList<>(List.of(jar().toString()));
+            classes.forEach(folder -> path.add(folder.toString()));
+            command.addAll(List.of("-cp", String.join(File.pathSeparator, path), "dev.kiln.boot.Main"));
+        }
+        command.addAll(
+                List.of("serve", "--config", directory.resolve("kiln.conf").toString()));
         try {
             Files.writeString(directory.resolve("kiln.log"), "");
             process = new ProcessBuilder(command)
@@ -100,6 +105,12 @@ public final class KilnProcess implements AutoCloseable {
         KilnProcess server = new KilnProcess(directory, List.of(javaOptions));
         server.configure(config);
         return server;
+    }
+
+    /** Lets the server see {@code folder} too, behind its jar: for parts of it that a test's configuration replaces. */
+    public KilnProcess withClasses(Path folder) {
+        classes.add(folder);
+        return this;
     }
 
     public static Path jar() {

@@ -1,0 +1,103 @@
+package dev.kiln.testing;
+
+import com.sun.jdi.Bootstrap;
+import com.sun.jdi.Method;
+import com.sun.jdi.ReferenceType;
+import com.sun.jdi.VMDisconnectedException;
+import com.sun.jdi.VirtualMachine;
+import com.sun.jdi.connect.AttachingConnector;
+import com.sun.jdi.connect.Connector;
+import com.sun.jdi.connect.IllegalConnectorArgumentsException;
+import com.sun.jdi.event.BreakpointEvent;
+import com.sun.jdi.event.ClassPrepareEvent;
+import com.sun.jdi.event.Event;
+import com.sun.jdi.event.EventSet;
+import com.sun.jdi.request.BreakpointRequest;
+import com.sun.jdi.request.ClassPrepareRequest;
+import com.sun.jdi.request.EventRequest;
+import java.io.IOException;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Ends a server, by {@code kill -9} from outside, when it is about to run a certain method for the nth time. */
+public final class Breakpoint {
+    /** What the server's JVM has to be started with. */
+    public static final String JAVA_OPTION =
+            "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:0";
+
+    private static final Pattern LISTENING = Pattern.compile("Listening for transport dt_socket at address: (\\d+)");
+
+    private final KilnProcess server;
+    private final VirtualMachine machine;
+    private final String method;
+    private final int count;
+
+    private Breakpoint(KilnProcess server, VirtualMachine machine, String method, int count) {
+        this.server = server;
+        this.machine = machine;
+        this.method = method;
+        this.count = count;
+    }
+
+    /** Waits in the background for the {@code count}th call from now; kills the server then. */
+    public static void killAt(KilnProcess server, String className, String method, int count) {
+        Matcher port = LISTENING.matcher(server.log());
+        if (!port.find()) {
+            throw new IllegalStateException("the server was not started with " + JAVA_OPTION);
+        }
+        try {
+            AttachingConnector connector = Bootstrap.virtualMachineManager().attachingConnectors().stream()
+                    .filter(c -> c.transport().name().equals("dt_socket"))
+                    .findFirst()
+                    .orElseThrow();
+            Map<String, Connector.Argument> arguments = connector.defaultArguments();
+            arguments.get("hostname").setValue("127.0.0.1");
+            arguments.get("port").setValue(port.group(1));
+            Breakpoint breakpoint = new Breakpoint(server, connector.attach(arguments), method, count);
+            breakpoint.arm(className);
+            Thread thread = new Thread(breakpoint::watch, "breakpoint");
+            thread.setDaemon(true);
+            thread.start();
+        } catch (IOException | IllegalConnectorArgumentsException e) {
+            throw new IllegalStateException("could not attach to the server", e);
+        }
+    }
+
+    private void arm(String className) {
+        ClassPrepareRequest loaded = machine.eventRequestManager().createClassPrepareRequest();
+        loaded.addClassFilter(className);
+        loaded.setSuspendPolicy(EventRequest.SUSPEND_ALL);
+        loaded.enable();
+        machine.classesByName(className).forEach(this::set);
+    }
+
+    private void set(ReferenceType type) {
+        for (Method each : type.methodsByName(method)) {
+            BreakpointRequest request = machine.eventRequestManager().createBreakpointRequest(each.location());
+            request.setSuspendPolicy(EventRequest.SUSPEND_ALL);
+            request.addCountFilter(count);
+            request.enable();
+        }
+    }
+
+    private void watch() {
+        try {
+            while (true) {
+                EventSet events = machine.eventQueue().remove();
+                for (Event event : events) {
+                    if (event instanceof BreakpointEvent) {
+                        server.process().destroyForcibly();
+                        return;
+                    }
+                    if (event instanceof ClassPrepareEvent prepared) {
+                        set(prepared.referenceType());
+                    }
+                }
+                events.resume();
+            }
+        } catch (InterruptedException | VMDisconnectedException e) {
+            // The server has ended by itself.
+        }
+    }
+}
