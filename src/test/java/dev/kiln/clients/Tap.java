@@ -30,7 +30,7 @@ final class Tap implements AutoCloseable {
     }
 
     static Tap before(URI server, String word) throws IOException {
-        Tap tap = new Tap(new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1")), server, word);
+        Tap tap = new Tap(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()), server, word);
         tap.threads.execute(tap::accept);
         return tap;
     }
