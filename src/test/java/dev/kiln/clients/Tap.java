@@ -47,7 +47,7 @@ final class Tap implements AutoCloseable {
         try {
             while (true) {
                 Socket client = listener.accept();
-                Socket upstream = new Socket(server.getHost(), server.getPort());
+                Socket upstream = new Socket(InetAddress.getLoopbackAddress(), server.getPort());
                 open.add(client);
                 open.add(upstream);
                 threads.execute(() -> pass(client, upstream, false));
