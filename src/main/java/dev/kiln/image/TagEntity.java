@@ -7,10 +7,12 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.sharding.typed.javadsl.EntityTypeKey;
 import akka.persistence.typed.PersistenceId;
+import akka.persistence.typed.RecoveryCompleted;
 import akka.persistence.typed.javadsl.CommandHandler;
 import akka.persistence.typed.javadsl.Effect;
 import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
+import akka.persistence.typed.javadsl.SignalHandler;
 import dev.kiln.build.Cause;
 import dev.kiln.image.IndexComposer.Composition;
 import dev.kiln.oci.Descriptor;
@@ -101,7 +103,8 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     private final Map<Platform, Descriptor> toCompose = new HashMap<>();
     private final List<ActorRef<View>> pending = new ArrayList<>();
-    private boolean publishing;
+    /** What is on its way to the content store; an answer about anything else is of no interest any more. */
+    private Optional<Composition> publishing = Optional.empty();
 
     public static Behavior<Command> create(TagKey key, Publisher publisher, Clock clock) {
         return Behaviors.setup(context -> new TagEntity(context, key, publisher, clock));
@@ -125,6 +128,17 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     @Override
     public EventHandler<TagState, TagEvent> eventHandler() {
         return TagState::apply;
+    }
+
+    /** This object outlives a failure of the journal, after which it recovers anew: what it was about is over. */
+    @Override
+    public SignalHandler<TagState> signalHandler() {
+        return newSignalHandlerBuilder()
+                .onSignal(RecoveryCompleted.instance(), state -> {
+                    publishing = Optional.empty();
+                    answerPending(view(state, Optional.of("the index could not be recorded")));
+                })
+                .build();
     }
 
     @Override
@@ -187,7 +201,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     /** One at a time: what comes in meanwhile is merged into the next one. */
     private void publishNext(TagState state) {
-        if (publishing || pending.isEmpty()) {
+        if (publishing.isPresent() || pending.isEmpty()) {
             return;
         }
         Optional<Composition> next = key.revision().flatMap(revision -> state.compose(revision, toCompose));
@@ -195,7 +209,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
             answerPending(view(state, Optional.empty()));
             return;
         }
-        publishing = true;
+        publishing = next;
         Composition composition = next.get();
         context.pipeToSelf(
                 publisher.publish(key, IndexComposer.compose(composition)),
@@ -206,8 +220,11 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     }
 
     private Effect<TagEvent, TagState> onPublished(TagState state, Published published) {
+        if (!publishing.equals(Optional.of(published.composition()))) {
+            return Effect().none();
+        }
         if (published.index().isEmpty()) {
-            publishing = false;
+            publishing = Optional.empty();
             context.getLog().error("could not publish an index of {}: {}", key, published.failure());
             answerPending(view(state, Optional.of("the index could not be stored")));
             return Effect().none();
@@ -215,7 +232,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
         return Effect()
                 .persist(new TagEvent.IndexComposed(published.index().get(), published.composition(), clock.instant()))
                 .thenRun(next -> {
-                    publishing = false;
+                    publishing = Optional.empty();
                     // Composes again at once if more was built meanwhile, else answers everybody.
                     publishNext(next);
                 });
