@@ -114,6 +114,9 @@ class PullImagesTest {
             }
             assertThat(answers).hasSize(1000).containsOnly(answers.get(0));
             assertThat(platforms(served(answers.get(0)))).containsExactly("amd64", "arm64");
+            assertThat(bench.sources.resolved())
+                    .as("look-ups for a thousand pulls of three tags")
+                    .isLessThan(30);
             assertThat(bench.attempts(AMD)).isEqualTo(1);
             assertThat(bench.attempts(ARM)).isEqualTo(1);
         }
