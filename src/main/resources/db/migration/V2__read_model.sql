@@ -1,5 +1,5 @@
 -- Where each projection stands, as akka-projection-jdbc reads and writes it.
-CREATE TABLE akka_projection_offset_store (
+CREATE TABLE IF NOT EXISTS akka_projection_offset_store (
   projection_name VARCHAR(255) NOT NULL,
   projection_key VARCHAR(255) NOT NULL,
   current_offset VARCHAR(255) NOT NULL,
@@ -8,9 +8,9 @@ CREATE TABLE akka_projection_offset_store (
   last_updated BIGINT NOT NULL,
   PRIMARY KEY (projection_name, projection_key)
 );
-CREATE INDEX projection_name_index ON akka_projection_offset_store (projection_name);
+CREATE INDEX IF NOT EXISTS projection_name_index ON akka_projection_offset_store (projection_name);
 
-CREATE TABLE akka_projection_management (
+CREATE TABLE IF NOT EXISTS akka_projection_management (
   projection_name VARCHAR(255) NOT NULL,
   projection_key VARCHAR(255) NOT NULL,
   paused BOOLEAN NOT NULL,
@@ -19,14 +19,14 @@ CREATE TABLE akka_projection_management (
 );
 
 -- Keys that all nodes share and nobody else knows. (`value` is a reserved word.)
-CREATE TABLE cluster_secret (
+CREATE TABLE IF NOT EXISTS cluster_secret (
   name VARCHAR(64) PRIMARY KEY,
   secret BYTEA NOT NULL
 );
 
 -- One row a build, for people to list; made from the journal, from which it can be made again at any time.
 -- seq is the sequence number of the last event in it.
-CREATE TABLE builds (
+CREATE TABLE IF NOT EXISTS builds (
   id VARCHAR(512) PRIMARY KEY,
   repository VARCHAR(255) NOT NULL,
   revision VARCHAR(64) NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE builds (
   seq BIGINT NOT NULL
 );
 -- newest first, with the key as the tie-break that paging needs
-CREATE INDEX builds_newest_idx ON builds (requested_at DESC, id);
-CREATE INDEX builds_repository_idx ON builds (repository, requested_at DESC, id);
-CREATE INDEX builds_phase_idx ON builds (phase, requested_at DESC, id);
-CREATE INDEX builds_revision_idx ON builds (revision);
+CREATE INDEX IF NOT EXISTS builds_newest_idx ON builds (requested_at DESC, id);
+CREATE INDEX IF NOT EXISTS builds_repository_idx ON builds (repository, requested_at DESC, id);
+CREATE INDEX IF NOT EXISTS builds_phase_idx ON builds (phase, requested_at DESC, id);
+CREATE INDEX IF NOT EXISTS builds_revision_idx ON builds (revision);

@@ -139,9 +139,8 @@ public final class GitSource {
             if (before.size() == 1) {
                 return found(before.get(0), COMMIT, known);
             }
-            return e.isRepositoryUnknown()
-                    ? new Meaning.Unknown(true, e.getMessage())
-                    : new Meaning.Unavailable(e.getMessage());
+            // Also when git says that there is no such repository: there was one a moment ago.
+            return new Meaning.Unavailable(e.getMessage());
         }
         List<ObjectId> matches = git.reachable(prefix, complete.table());
         return switch (matches.size()) {

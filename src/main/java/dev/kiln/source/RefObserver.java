@@ -111,12 +111,16 @@ final class RefObserver {
     }
 
     private Sighting fallBack(Failure failed) {
+        recall();
+        return known.<Sighting>map(last -> new Sighting.Stale(last.table(), last.at(), failed.reason()))
+                .orElseGet(() -> new Sighting.Dark(failed.reason()));
+    }
+
+    private void recall() {
         if (known.isEmpty() && !keptIsRead) {
             keptIsRead = true;
             known = kept.get();
         }
-        return known.<Sighting>map(last -> new Sighting.Stale(last.table(), last.at(), failed.reason()))
-                .orElseGet(() -> new Sighting.Dark(failed.reason()));
     }
 
     /**
@@ -217,13 +221,22 @@ final class RefObserver {
             }
         }
 
+        /**
+         * Where there was a repository before, its absence is an outage like any other: lost credentials and a file system
+         * that is not mounted look the same, and what is known goes on being served.
+         */
         private void absent(String reason) {
             synchronized (RefObserver.this) {
-                if (isCurrent()) {
+                if (!isCurrent()) {
+                    return;
+                }
+                recall();
+                if (known.isPresent()) {
+                    fail(reason);
+                    answer.complete(fallBack(failure.orElseThrow()));
+                } else {
                     absence = Optional.of(new Absence(reason, at));
                     failure = Optional.empty();
-                    known = Optional.empty();
-                    keptIsRead = true;
                     answer.complete(new Sighting.Absent(reason));
                 }
             }

@@ -12,7 +12,8 @@ import java.util.Map;
  * of a client that is not here is skipped; {@code .ci/run} installs them all and starts the two daemons.
  */
 final class Client {
-    private static final Duration LIMIT = Duration.ofMinutes(2);
+    /** Against a client that hangs; the patient ones take five minutes to give up. */
+    private static final Duration LIMIT = Duration.ofMinutes(10);
 
     private final String name;
     private final Tool tool;

@@ -20,7 +20,7 @@ final class Gate implements AutoCloseable {
 
     static Gate closed() {
         try {
-            return new Gate(new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1")));
+            return new Gate(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -30,7 +30,7 @@ final class Tap implements AutoCloseable {
     }
 
     static Tap before(URI server, String word) throws IOException {
-        Tap tap = new Tap(new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1")), server, word);
+        Tap tap = new Tap(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()), server, word);
         tap.threads.execute(tap::accept);
         return tap;
     }
@@ -47,7 +47,7 @@ final class Tap implements AutoCloseable {
         try {
             while (true) {
                 Socket client = listener.accept();
-                Socket upstream = new Socket(server.getHost(), server.getPort());
+                Socket upstream = new Socket(InetAddress.getLoopbackAddress(), server.getPort());
                 open.add(client);
                 open.add(upstream);
                 threads.execute(() -> pass(client, upstream, false));

@@ -30,7 +30,7 @@ final class Installation implements AutoCloseable {
     static final String ARM64 = "linux/arm64/v8";
     static final String REPOSITORY = "team/app";
     /** Long enough for a slow machine; nothing is asserted about how long anything takes. */
-    static final Duration SOON = Duration.ofSeconds(60);
+    static final Duration SOON = Duration.ofMinutes(3);
 
     private static final String SCRIPT = """
             case " $GATED " in *" $KILN_PLATFORM "*)
@@ -87,10 +87,16 @@ final class Installation implements AutoCloseable {
 
     /** Starts the server, for the first time or again. {@code more} is HOCON on top of the usual. */
     void start(Builds builds, String more) {
+        configure(builds, more);
+        server.start();
+    }
+
+    /** What the next start reads. */
+    void configure(Builds builds, String more) {
         server.configure("""
                 kiln.repositories = [{
                   name = "team/app"
-                  source { url = "%s", refresh = 1s, timeout = 5s }
+                  source { url = "%s", refresh = 1s, timeout = 60s }
                   platforms = ["linux/amd64", "linux/arm64/v8"]
                   builder = make
                 }]
@@ -102,7 +108,6 @@ final class Installation implements AutoCloseable {
                 kiln.worker.uid-base = 1764000000
                 %s
                 """.formatted(origin.directory(), mark, builds.gated(), builds.failing(), more));
-        server.start();
     }
 
     /** A commit that can be built; its id. {@code message} makes it differ from others. */

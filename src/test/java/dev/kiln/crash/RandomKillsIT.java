@@ -36,6 +36,38 @@ class RandomKillsIT {
         killAtRandom(Integer.getInteger("kiln.kills", 60));
     }
 
+    @Test
+    void aServerStartsAfterStartsThatWereKilled() throws InterruptedException {
+        killStarts(4);
+    }
+
+    @Test
+    @Tag("long")
+    void aServerStartsAfterManyStartsThatWereKilled() throws InterruptedException {
+        killStarts(Integer.getInteger("kiln.kills", 60));
+    }
+
+    /** The first start makes the database, the node's name, the cluster's secret; the later ones find them half made. */
+    private void killStarts(int kills) throws InterruptedException {
+        long seed = Long.getLong("kiln.seed", System.nanoTime());
+        Random random = new Random(seed);
+        System.out.println("killed starts with -Dkiln.seed=" + seed);
+        try (Installation kiln = Installation.in(directory)) {
+            kiln.branch("main");
+            for (int kill = 0; kill < kills; kill++) {
+                kiln.configure(Builds.QUICK, "");
+                kiln.server.launch();
+                boolean ended = kiln.server.process().waitFor(random.nextInt(MOST_MILLIS), TimeUnit.MILLISECONDS);
+                assertThat(ended)
+                        .as("with -Dkiln.seed=%s the server ended by itself: %s", seed, kiln.server.log())
+                        .isFalse();
+                kiln.server.kill();
+            }
+            kiln.start(Builds.QUICK, "");
+            compare(kiln, List.of("main"), List.of(kiln.commit("main")));
+        }
+    }
+
     private void killAtRandom(int kills) throws InterruptedException {
         long seed = Long.getLong("kiln.seed", System.nanoTime());
         Random random = new Random(seed);

@@ -303,7 +303,7 @@ class ListenerTest {
         assertThat(server.fakes.changes.get(0))
                 .startsWith("retry " + Fakes.BUILD + " by ada (on call) xxx")
                 .hasSizeLessThan(250);
-        assertThat(server.fakes.changes.get(1)).endsWith(" by operator at 127.0.0.1");
+        assertThat(server.fakes.changes.get(1)).endsWith(" by at 127.0.0.1");
     }
 
     @Test

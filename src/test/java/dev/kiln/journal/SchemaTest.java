@@ -5,14 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kiln.config.ConfigLoader;
 import dev.kiln.config.KilnConfig;
+import java.io.InputStream;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -22,6 +26,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import org.flywaydb.core.Flyway;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -51,6 +56,37 @@ class SchemaTest {
                         + " client, address, hint, reference, seq) VALUES ('a', 'r', '0', 'linux/amd64', 'QUEUED', 1, 0,"
                         + " CURRENT_TIMESTAMP, 'make', '', '', '', 'main', 1)"
                         + " ON CONFLICT DO NOTHING");
+    }
+
+    /** The embedded database commits each statement by itself, and notes a whole step only after its last one. */
+    @Test
+    void aStartThatWasKilledBetweenTwoStatementsIsGoneOverAgain() throws Exception {
+        List<String> statements = new ArrayList<>();
+        for (String step : List.of("V1__journal.sql", "V2__read_model.sql")) {
+            try (InputStream in = Schema.class.getResourceAsStream("/db/migration/" + step)) {
+                Arrays.stream(new String(in.readAllBytes(), StandardCharsets.UTF_8)
+                                .replaceAll("(?m)--.*$", "")
+                                .split(";"))
+                        .filter(statement -> !statement.isBlank())
+                        .forEach(statements::add);
+            }
+        }
+        assertThat(statements).hasSizeGreaterThan(10);
+        for (int done = 1; done <= statements.size(); done++) {
+            KilnConfig.Database database = embedded(dir.resolve("killed-after-" + done));
+            Flyway.configure()
+                    .dataSource(database.url(), database.user(), database.password())
+                    .locations("filesystem:" + dir)
+                    .load()
+                    .migrate();
+            for (String statement : statements.subList(0, done)) {
+                execute(database, statement);
+            }
+
+            Schema.migrate(database);
+
+            execute(database, "SELECT * FROM event_journal, event_tag, snapshot, cluster_secret, builds");
+        }
     }
 
     @Test
@@ -122,8 +158,12 @@ class SchemaTest {
     }
 
     private KilnConfig.Database embedded() {
+        return embedded(dir);
+    }
+
+    private static KilnConfig.Database embedded(Path dataDir) {
         Properties properties = new Properties();
-        properties.setProperty("kiln.data-dir", dir.toString());
+        properties.setProperty("kiln.data-dir", dataDir.toString());
         return ConfigLoader.load(Optional.empty(), properties).kiln().database();
     }
 

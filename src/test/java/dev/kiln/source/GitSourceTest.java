@@ -8,6 +8,7 @@ import static dev.kiln.source.SourceFixture.unknown;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
+import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.testing.GitHttp;
 import java.nio.file.Files;
@@ -219,6 +220,27 @@ class GitSourceTest {
         assertThat(fixture.lookUps).hasValue(1);
         assertThat(fixture.files()).isEmpty();
         assertThat(fixture.mirrors).doesNotExist();
+    }
+
+    @Test
+    void aRepositoryThatWasThereAndIsGoneIsAnOutage() throws Exception {
+        GitSource source = fixture.source(origin);
+        Revision before = found(source, "main").revision();
+        source.archive(before);
+        Path away = folder.resolve("away.git");
+        Files.move(origin.directory, away);
+        fixture.clock.pass(Duration.ofMinutes(1));
+
+        assertThat(found(source, "main").revision()).isEqualTo(before);
+        unavailable(source, "never-seen");
+        unavailable(source, "1234567");
+        GitSource nextLife = fixture.source(origin);
+        unavailable(nextLife, "never-seen");
+        assertThat(found(nextLife, "main").revision()).isEqualTo(before);
+
+        Files.move(away, origin.directory);
+        fixture.clock.pass(Duration.ofMinutes(1));
+        unknown(source, "never-seen");
     }
 
     @Test

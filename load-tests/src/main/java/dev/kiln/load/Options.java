@@ -15,7 +15,7 @@ import java.util.Set;
  * @param output the folder for the table and the plot
  * @param rounds how often each server is measured in each scenario
  * @param seconds of one measurement
- * @param warmUp seconds each server is loaded before the first measurement of a scenario
+ * @param warmUp CPU seconds each server is given before the first measurement of a scenario
  * @param jvm Java options for Kiln, in addition to {@link Servers#KILN_JVM}
  * @param check whether a missed target is a failure
  */
@@ -39,9 +39,9 @@ record Options(
             usage: load-tests/run [options]
               --rounds N      how often each server is measured in each scenario (5)
               --seconds N     of one measurement (5)
-              --warm-up N     seconds of load before the first measurement of a scenario (10)
-              --short         3 rounds of 2 seconds after 6 of warm-up: under two minutes
-              --long          10 rounds of 10 seconds after 20 of warm-up, and the 2 GB layer
+              --warm-up N     CPU seconds of each server before the first measurement of a scenario (15)
+              --short         3 rounds of 2 seconds after 6 of warm-up: about two minutes
+              --long          10 rounds of 10 seconds after 30 of warm-up, and the 2 GB layer
               --only LIST     of manifest, blob, first, huge, separated by commas (all but huge)
               --jvm ARG       a Java option for Kiln; may be repeated
               --jar FILE      Kiln (target/kiln.jar)
@@ -54,7 +54,7 @@ record Options(
         Path output = Path.of("load-tests/target");
         int rounds = 5;
         int seconds = 5;
-        int warmUp = 10;
+        int warmUp = 15;
         Set<Scenario> scenarios = EnumSet.complementOf(EnumSet.of(Scenario.HUGE));
         List<String> jvm = new ArrayList<>();
         boolean check = false;
@@ -73,7 +73,7 @@ record Options(
                 case "--long" -> {
                     rounds = 10;
                     seconds = 10;
-                    warmUp = 20;
+                    warmUp = 30;
                     scenarios = EnumSet.allOf(Scenario.class);
                 }
                 case "--only" -> scenarios = scenarios(value(option, rest));
