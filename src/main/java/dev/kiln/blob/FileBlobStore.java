@@ -19,6 +19,7 @@ final class FileBlobStore implements BlobStore {
     private final BlobLayout layout;
     private final DurableNames names;
     private final Staging staging;
+    private final ChunkBudget chunks = new ChunkBudget();
 
     FileBlobStore(BlobLayout layout, DurableNames names, Staging staging) {
         this.layout = layout;
@@ -40,7 +41,7 @@ final class FileBlobStore implements BlobStore {
     public Source<ByteString, NotUsed> read(Digest digest, long offset, long length) {
         // The reader runs on its own (blocking) dispatcher; the flow that takes over its chunks decides how many of
         // them wait in between, by default 16.
-        return Source.fromGraph(new FileRange(layout.blob(digest), digest.value(), offset, length))
+        return Source.fromGraph(new FileRange(layout.blob(digest), digest.value(), offset, length, chunks))
                 .via(Flow.<ByteString>create().map(chunk -> chunk).addAttributes(Attributes.inputBuffer(1, 1)));
     }
 

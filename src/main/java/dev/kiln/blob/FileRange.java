@@ -18,21 +18,20 @@ import java.nio.file.StandardOpenOption;
 
 /**
  * The bytes of a part of a file, all of them or a failure. Reads one chunk each time it is asked, where Akka's own
- * FileIO reads 16 ahead: with large chunks and many slow clients that would be the heap.
+ * FileIO reads 16 ahead: with large chunks and many slow clients that would be the heap. The more readers share a
+ * {@link ChunkBudget}, the smaller their chunks are, since one that a client does not take stays in memory.
  */
 final class FileRange extends GraphStage<SourceShape<ByteString>> {
-    /** As fast as FileIO with twice that; arrays of 512 KiB and more are humongous objects in a heap of 512 MiB. */
-    static final int CHUNK = 256 * 1024;
-
     private final Outlet<ByteString> out = Outlet.create("FileRange.out");
     private final SourceShape<ByteString> shape = SourceShape.of(out);
     private final Path file;
     private final String name;
     private final long offset;
     private final long length;
+    private final ChunkBudget budget;
 
     /** @param name stands for the file in errors */
-    FileRange(Path file, String name, long offset, long length) {
+    FileRange(Path file, String name, long offset, long length, ChunkBudget budget) {
         if (offset < 0 || length < 0) {
             throw new IllegalArgumentException("a range's offset and length are never negative");
         }
@@ -40,6 +39,7 @@ final class FileRange extends GraphStage<SourceShape<ByteString>> {
         this.name = name;
         this.offset = offset;
         this.length = length;
+        this.budget = budget;
     }
 
     @Override
@@ -74,6 +74,7 @@ final class FileRange extends GraphStage<SourceShape<ByteString>> {
 
         @Override
         public void preStart() throws IOException {
+            budget.join();
             try {
                 channel = FileChannel.open(file, StandardOpenOption.READ);
             } catch (NoSuchFileException e) {
@@ -86,7 +87,7 @@ final class FileRange extends GraphStage<SourceShape<ByteString>> {
         }
 
         private void readOn() throws IOException {
-            byte[] chunk = new byte[(int) Math.min(CHUNK, remaining)];
+            byte[] chunk = new byte[(int) Math.min(budget.chunk(), remaining)];
             ByteBuffer buffer = ByteBuffer.wrap(chunk);
             while (buffer.hasRemaining()) {
                 int n = channel.read(buffer, position);
@@ -105,6 +106,7 @@ final class FileRange extends GraphStage<SourceShape<ByteString>> {
 
         @Override
         public void postStop() throws IOException {
+            budget.leave();
             if (channel != null) {
                 channel.close();
             }

@@ -59,9 +59,6 @@ final class Builders implements AutoCloseable {
                                     config.workDir(),
                                     List.of(config.dataDir(), config.store().dir()),
                                     config.worker().outputCheck()));
-                    if (command.user() == BuilderConfig.User.ROOT) {
-                        lacks.add("builder " + name + " runs as root: nothing protects data-dir from its builds");
-                    }
                 } else if (builder instanceof BuilderConfig.Jib jib) {
                     JibBuilder made = new JibBuilder(
                             jib,
@@ -89,8 +86,8 @@ final class Builders implements AutoCloseable {
                 config.worker(),
                 config.queue(),
                 builds::tellQueue,
-                (lease, slot, leaseEnd) ->
-                        Attempt.create(lease, slot, leaseEnd, new AttemptWork(shop, lease.key()), peers),
+                (lease, slot, leaseEnd, free) ->
+                        Attempt.create(lease, slot, leaseEnd, new AttemptWork(shop, lease.key()), peers, free),
                 System::nanoTime);
     }
 

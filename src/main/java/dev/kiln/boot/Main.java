@@ -1,5 +1,6 @@
 package dev.kiln.boot;
 
+import dev.kiln.boot.cli.ClientCommands;
 import picocli.CommandLine;
 
 /** The command line {@code kiln}. */
@@ -8,7 +9,7 @@ import picocli.CommandLine;
         description = "A container registry whose images are built when somebody pulls them.",
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
-        subcommands = ServeCommand.class)
+        subcommands = {ServeCommand.class, RebuildCatalogCommand.class})
 public final class Main {
     private Main() {}
 
@@ -18,7 +19,10 @@ public final class Main {
     }
 
     static CommandLine commandLine() {
-        return new CommandLine(new Main());
+        CommandLine line = new CommandLine(new Main());
+        CommandLine client = ClientCommands.commands();
+        client.getSubcommands().forEach(line::addSubcommand);
+        return line.setExecutionExceptionHandler(client.getExecutionExceptionHandler());
     }
 
     static final class Version implements CommandLine.IVersionProvider {

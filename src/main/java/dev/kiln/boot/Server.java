@@ -28,6 +28,7 @@ import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
 import dev.kiln.journal.JdbcClusterSecret;
+import dev.kiln.journal.OnlyNode;
 import dev.kiln.journal.Pool;
 import dev.kiln.journal.Schema;
 import dev.kiln.source.DemoRepository;
@@ -76,9 +77,12 @@ public final class Server implements AutoCloseable {
         try {
             resources.add(DataDirLock.take(config.dataDir()));
             Schema.migrate(config.database());
+            resources.add(OnlyNode.claim(config.database()));
             config.demoRepository().ifPresent(Server::createDemo);
-            SharedFolder folder = resources.add(SharedFolder.open(config.store().dir(), Clock.systemUTC()));
-            Builders builders = resources.add(Builders.prepare(config, folder.content()));
+            SharedFolder folder = resources.add(
+                    usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));
+            Builders builders = resources.add(
+                    usable("work-dir", config.workDir(), dir -> Builders.prepare(config, folder.content())));
             GitSources git =
                     resources.add(new GitSources(config, folder.content().blobs(), Clock.systemUTC()));
 
@@ -92,12 +96,24 @@ public final class Server implements AutoCloseable {
                 system.getWhenTerminated().toCompletableFuture().join();
                 throw e;
             }
-        } catch (IOException e) {
-            resources.close();
-            throw new CannotStart("could not prepare the node's folders: " + e.getMessage(), e);
         } catch (RuntimeException e) {
             resources.close();
             throw e;
+        }
+    }
+
+    private interface Opening<T> {
+        T open(Path directory) throws IOException;
+    }
+
+    private static <T> T usable(String key, Path directory, Opening<T> opening) {
+        try {
+            return opening.open(directory);
+        } catch (IOException e) {
+            throw new CannotStart(
+                    "cannot use " + key + " " + directory + " (" + e.getClass().getSimpleName() + ": " + e.getMessage()
+                            + "); give it a folder that this user can write",
+                    e);
         }
     }
 

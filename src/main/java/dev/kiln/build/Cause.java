@@ -19,7 +19,15 @@ public record Cause(String client, String address, String hint, String reference
     }
 
     private static String bounded(String text) {
-        String printable = text.replaceAll("[^\\x20-\\x7e]", "?");
-        return printable.length() <= MAX ? printable : printable.substring(0, MAX);
+        String cut = text.length() <= MAX ? text : text.substring(0, MAX);
+        StringBuilder printable = null;
+        for (int i = 0; i < cut.length(); i++) {
+            char c = cut.charAt(i);
+            if (c < 0x20 || c > 0x7e) {
+                printable = printable == null ? new StringBuilder(cut) : printable;
+                printable.setCharAt(i, '?');
+            }
+        }
+        return printable == null ? cut : printable.toString();
     }
 }

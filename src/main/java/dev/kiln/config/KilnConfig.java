@@ -41,7 +41,12 @@ public record KilnConfig(
 
     /** The first configured repository whose pattern matches, or empty: such a name is unknown. */
     public Optional<RepositoryConfig> repository(RepositoryName name) {
-        return repositories.stream().filter(r -> r.name().matches(name)).findFirst();
+        for (RepositoryConfig repository : repositories) {
+            if (repository.name().matches(name)) {
+                return Optional.of(repository);
+            }
+        }
+        return Optional.empty();
     }
 
     /**

@@ -35,6 +35,9 @@ final class KilnReader {
 
     Supplier<KilnConfig> read() {
         List<KilnConfig.Role> roles = kiln.choices("roles", KilnConfig.Role.class);
+        if (!roles.isEmpty() && !roles.contains(KilnConfig.Role.REGISTRY)) {
+            kiln.error("roles", "must hold registry: this version runs every node by itself");
+        }
         Optional<Path> dataDir = kiln.path("data-dir");
         // it becomes part of a JDBC address and of a repository's
         dataDir.filter(path -> path.toString().matches(".*[;{}].*"))

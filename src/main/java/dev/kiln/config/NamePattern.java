@@ -9,6 +9,7 @@ public final class NamePattern {
 
     private final String text;
     private final Pattern pattern;
+    private final boolean literal;
 
     /** @throws IllegalArgumentException when {@code text} could match no repository name */
     public NamePattern(String text) {
@@ -16,6 +17,7 @@ public final class NamePattern {
             throw new IllegalArgumentException("not a pattern of repository names: " + text);
         }
         this.text = text;
+        this.literal = text.indexOf('*') < 0;
         StringBuilder regex = new StringBuilder();
         for (int i = 0; i < text.length(); i++) {
             if (text.startsWith("**", i)) {
@@ -41,7 +43,9 @@ public final class NamePattern {
     }
 
     public boolean matches(RepositoryName name) {
-        return pattern.matcher(name.value()).matches();
+        return literal
+                ? text.equals(name.value())
+                : pattern.matcher(name.value()).matches();
     }
 
     @Override

@@ -7,6 +7,7 @@ import akka.http.javadsl.Http;
 import akka.http.javadsl.ServerBinding;
 import akka.http.javadsl.settings.ServerSettings;
 import akka.pattern.Patterns;
+import com.typesafe.config.Config;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.http.api.ApiRoutes;
@@ -29,6 +30,11 @@ import java.util.concurrent.atomic.AtomicReference;
 public final class HttpServer {
     /** On top of the longest hop, for the answer to go out. */
     private static final Duration DRAIN = Duration.ofSeconds(5);
+
+    /** Parts of the direct memory: a half, and an eighth. */
+    private static final int PUBLIC_SHARE = 2;
+
+    private static final int ADMIN_SHARE = 8;
 
     private static final Duration FLUSH = Duration.ofMillis(250);
 
@@ -61,9 +67,9 @@ public final class HttpServer {
                 .max(Duration::compareTo)
                 .orElse(Duration.ZERO)
                 .plus(DRAIN);
-        return bind(system, config.admin().host(), config.admin().port(), admin)
+        return bind(system, config.admin().host(), config.admin().port(), admin, ADMIN_SHARE)
                 .thenCompose(adminBinding -> bind(
-                                system, config.http().host(), config.http().port(), open)
+                                system, config.http().host(), config.http().port(), open, PUBLIC_SHARE)
                         .handle((publicBinding, failure) -> {
                             if (failure != null) {
                                 return adminBinding.unbind().<HttpServer>thenApply(done -> {
@@ -112,11 +118,22 @@ public final class HttpServer {
     }
 
     private static CompletionStage<ServerBinding> bind(
-            ActorSystem<?> system, String host, int port, Listener listener) {
+            ActorSystem<?> system, String host, int port, Listener listener, int share) {
         return Http.get(system)
                 .newServerAt(host, port)
-                .withSettings(settings(ServerSettings.create(system.classicSystem())))
+                .withSettings(settings(ServerSettings.create(system.classicSystem()))
+                        .withMaxConnections(maxConnections(system.settings().config(), share)))
                 .bind(listener);
+    }
+
+    /**
+     * A client that stops reading keeps one direct buffer, and a process that has no more of them ends. So no more
+     * connections are taken than there are buffers for in a part of what the JVM gives, which is as much as the heap may
+     * grow to; more wait until others go.
+     */
+    private static int maxConnections(Config config, int share) {
+        long buffers = Runtime.getRuntime().maxMemory() / share / config.getBytes("akka.io.tcp.direct-buffer-size");
+        return (int) Math.max(1, Math.min(buffers, config.getInt("akka.http.server.max-connections")));
     }
 
     /** What correctness rests on is set here; limits and time-outs are {@code akka.http.server}'s in reference.conf. */

@@ -5,12 +5,14 @@ import dev.kiln.client.Hint;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * One GET or HEAD of a manifest by tag.
  *
  * @param hop the {@code w} parameter as it came; an invalid one is as if absent
  * @param acceptsIndex whether the client's {@code Accept} lines take an index
+ * @param cause asked for when the pull causes anything, which a hit does not
  */
 public record Pull(
         RepositoryName repository,
@@ -18,4 +20,8 @@ public record Pull(
         Optional<Hint> hint,
         Optional<String> hop,
         boolean acceptsIndex,
-        Cause cause) {}
+        Supplier<Cause> cause) {
+    Wish wish() {
+        return new Wish(hint, acceptsIndex);
+    }
+}

@@ -8,7 +8,6 @@ import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.Links;
 import dev.kiln.build.ShardedBuilds;
-import dev.kiln.client.Hint;
 import dev.kiln.client.Hop;
 import dev.kiln.client.HopSigner;
 import dev.kiln.config.KilnConfig;
@@ -17,7 +16,6 @@ import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
-import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
@@ -37,15 +35,22 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * {@link Images} on this node: answers from its own bounded caches whenever what it last saw satisfies the pull's policy,
  * and lets a waiter wait otherwise.
  */
 public final class PullImages implements Images {
+    private static final Logger LOG = LoggerFactory.getLogger(PullImages.class);
     private static final Duration RETRY_AFTER = Duration.ofSeconds(15);
+    private static final Duration SLACK = Duration.ofSeconds(15);
 
     private record CachedRef(Revision revision, Instant until) {}
 
@@ -63,6 +68,9 @@ public final class PullImages implements Images {
     private final Cache<TagKey, CachedRef> refs =
             Caffeine.newBuilder().maximumSize(100_000).build();
     private final Cache<TagKey, CachedRevision> revisions;
+    /** What is being looked up: however many ask, the tag's owner and its source are asked once. */
+    private final ConcurrentMap<TagKey, CompletableFuture<Revision>> lookUps = new ConcurrentHashMap<>();
+
     private final Cache<ContentKey, PullAnswer.Served> manifests;
 
     /**
@@ -86,13 +94,14 @@ public final class PullImages implements Images {
         this.store = store;
         this.storeExecutor = storeExecutor;
         this.signer = signer;
+        long half = config.cache().maxBytes() / 2;
         this.revisions = Caffeine.newBuilder()
-                .maximumWeight(config.cache().maxBytes())
+                .maximumWeight(half)
                 .<TagKey, CachedRevision>weigher((key, cached) -> 2000
                         + cached.snapshot().index().map(i -> i.bytes().size()).orElse(0))
                 .build();
         this.manifests = Caffeine.newBuilder()
-                .maximumWeight(config.cache().maxBytes())
+                .maximumWeight(half)
                 .<ContentKey, PullAnswer.Served>weigher(
                         (key, served) -> 500 + served.bytes().size())
                 .expireAfterWrite(config.cache().maxLife())
@@ -103,8 +112,10 @@ public final class PullImages implements Images {
     private void remember(TagKey revision, RevisionSnapshot snapshot) {
         Duration life =
                 snapshot.complete() ? config.cache().maxLife() : config.cache().partialLife();
-        revisions.put(
-                revision, new CachedRevision(snapshot, peers.clock().instant().plus(life)));
+        CachedRevision latest =
+                new CachedRevision(snapshot, peers.clock().instant().plus(life));
+        // Two waiters may overlap: an index never shrinks.
+        revisions.asMap().merge(revision, latest, (old, now) -> snapshot.isBehind(old.snapshot()) ? old : now);
     }
 
     @Override
@@ -134,13 +145,8 @@ public final class PullImages implements Images {
         Waiting waiting =
                 new Waiting(repository, pull, hop, scope, now.plus(hop.hold(repository.hop(), repository.patience())));
         Optional<Revision> revision = hop.revision().or(() -> known);
-        CompletionStage<PullAnswer> answer =
-                revision.isPresent() ? await(waiting.at(revision.get())) : resolve(waiting);
-        return answer.exceptionally(failure -> {
-            throw cause(failure) instanceof TimeoutException
-                    ? new Problem(
-                            ProblemCode.UNAVAILABLE, "the tag's owner did not answer in time; pull again", failure)
-                    : new CompletionException(cause(failure));
+        return (revision.isPresent() ? await(waiting.at(revision.get())) : resolve(waiting)).exceptionally(failure -> {
+            throw problem(failure);
         });
     }
 
@@ -172,50 +178,77 @@ public final class PullImages implements Images {
             return Optional.empty();
         }
         RevisionSnapshot snapshot = cached.snapshot();
-        Optional<Platform> hint = hint(repository, pull).map(Hint::platform);
-        if (hint.isPresent() && !snapshot.statuses().containsKey(hint.get())) {
-            if (pull.hint().map(Hint::explicit).orElse(false)) {
-                return Optional.empty();
-            }
-            hint = Optional.empty();
+        if (pull.wish().joining(repository, snapshot.statuses().keySet()).isPresent()) {
+            return Optional.empty();
         }
-        boolean answer = (snapshot.complete()
-                        && snapshot.children().size() == snapshot.statuses().size())
-                || WaitPolicy.decide(repository, hint, snapshot.statuses(), snapshot.openedAt(), now)
+        boolean answer = snapshot.complete()
+                || WaitPolicy.decide(
+                                repository,
+                                snapshot.platform(repository, pull.wish()),
+                                snapshot.statuses(),
+                                snapshot.openedAt(),
+                                now)
                         instanceof WaitPolicy.Decision.Answer;
         return answer ? Optional.of(serve(repository, pull, snapshot)) : Optional.empty();
     }
 
     private CompletionStage<PullAnswer> resolve(Waiting waiting) {
-        Pull pull = waiting.pull();
-        TagKey key = new TagKey(pull.repository(), pull.tag());
+        TagKey key = new TagKey(waiting.pull().repository(), waiting.pull().tag());
+        Duration left = waiting.left(peers.clock().instant());
+        return sharedLookUp(key, waiting.repository())
+                .copy()
+                .orTimeout(left.toMillis(), TimeUnit.MILLISECONDS)
+                .handle((revision, failure) -> {
+                    if (failure == null) {
+                        return await(waiting.at(revision));
+                    }
+                    if (!(cause(failure) instanceof TimeoutException)) {
+                        return CompletableFuture.<PullAnswer>failedFuture(cause(failure));
+                    }
+                    // Somebody else's look-up may have begun long before this pull.
+                    return peers.clock().instant().isBefore(waiting.deadline())
+                            ? resolve(waiting)
+                            : done(sendBack(waiting, "looking the tag up in its source", Optional.empty()));
+                })
+                .thenCompose(answer -> answer);
+    }
+
+    private CompletableFuture<Revision> sharedLookUp(TagKey key, RepositoryConfig repository) {
+        CompletableFuture<Revision> mine = new CompletableFuture<>();
+        CompletableFuture<Revision> others = lookUps.putIfAbsent(key, mine);
+        if (others != null) {
+            return others;
+        }
+        lookUp(key, repository).whenComplete((revision, failure) -> {
+            lookUps.remove(key, mine);
+            if (failure == null) {
+                mine.complete(revision);
+            } else {
+                mine.completeExceptionally(cause(failure));
+            }
+        });
+        return mine;
+    }
+
+    private CompletionStage<Revision> lookUp(TagKey key, RepositoryConfig repository) {
         if (key.revision().isEmpty()) {
-            return resolveBySource(waiting, key);
+            return lookUpInSource(key, repository);
         }
         // A revision that was pulled before needs no git.
         return peers.tags()
                 .ask(key, TagEntity.GetRevision::new)
                 .thenCompose(view -> view.opened().isPresent()
-                        ? await(waiting.at(key.revision().get()))
-                        : resolveBySource(waiting, key));
+                        ? CompletableFuture.completedFuture(key.revision().get())
+                        : lookUpInSource(key, repository));
     }
 
-    private CompletionStage<PullAnswer> resolveBySource(Waiting waiting, TagKey key) {
+    private CompletionStage<Revision> lookUpInSource(TagKey key, RepositoryConfig repository) {
         return peers.sources()
-                .resolve(key.repository(), key.tag(), waiting.left(peers.clock().instant()))
-                .<Optional<Meaning>>thenApply(Optional::of)
-                .exceptionally(failure -> {
-                    if (cause(failure) instanceof TimeoutException) {
-                        return Optional.empty();
-                    }
-                    throw new CompletionException(cause(failure));
-                })
-                .thenCompose(meaning -> meaning.isEmpty()
-                        ? done(sendBack(waiting, "looking the tag up in its source", Optional.empty()))
-                        : onMeaning(waiting, key, meaning.get()));
+                .resolve(key.repository(), key.tag(), repository.hop())
+                .thenCompose(meaning -> onMeaning(key, repository, meaning));
     }
 
-    private CompletionStage<PullAnswer> onMeaning(Waiting waiting, TagKey key, Meaning meaning) {
+    private CompletionStage<Revision> onMeaning(TagKey key, RepositoryConfig repository, Meaning meaning) {
         if (meaning instanceof Meaning.Unknown unknown) {
             return failed(new Problem(
                     unknown.repositoryUnknown() ? ProblemCode.NAME_UNKNOWN : ProblemCode.MANIFEST_UNKNOWN,
@@ -224,21 +257,24 @@ public final class PullImages implements Images {
         if (meaning instanceof Meaning.Unavailable unavailable) {
             return peers.tags()
                     .ask(key, TagEntity.GetMeaning::new)
-                    .thenCompose(meant -> meant.revision().isPresent()
-                            ? await(waiting.at(meant.revision().get()))
-                            : failed(new Problem(ProblemCode.UNAVAILABLE, unavailable.reason())));
+                    .thenApply(meant -> meant.revision()
+                            .orElseThrow(() -> new Problem(ProblemCode.UNAVAILABLE, unavailable.reason())));
         }
         Meaning.Found there = (Meaning.Found) meaning;
         if (key.revision().isPresent()) {
-            return await(waiting.at(there.revision()));
+            return CompletableFuture.completedFuture(there.revision());
         }
         return peers.tags()
-                .<TagEntity.Meant>ask(key, replyTo -> new TagEntity.Observe(there.revision(), there.ref(), replyTo))
-                .thenCompose(meant -> {
-                    Instant fresh = there.observedAt()
-                            .plus(waiting.repository().source().refresh());
-                    refs.put(key, new CachedRef(there.revision(), fresh));
-                    return await(waiting.at(there.revision()));
+                .<TagEntity.Meant>ask(
+                        key,
+                        replyTo -> new TagEntity.Observe(there.revision(), there.ref(), there.observedAt(), replyTo))
+                .thenApply(meant -> {
+                    Revision revision = meant.revision().orElseThrow();
+                    if (revision.equals(there.revision())) {
+                        Duration refresh = repository.source().refresh();
+                        refs.put(key, new CachedRef(revision, there.observedAt().plus(refresh)));
+                    }
+                    return revision;
                 });
     }
 
@@ -250,16 +286,13 @@ public final class PullImages implements Images {
         if (hit.isPresent()) {
             return hit.get();
         }
-        Optional<Hint> hint = hint(waiting.repository(), pull);
         CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
-        RevisionWaiter.Join join = new RevisionWaiter.Join(
-                hint.map(Hint::platform),
-                hint.map(Hint::explicit).orElse(false),
-                pull.cause(),
-                waiting.deadline(),
-                outcome);
+        RevisionWaiter.Join join =
+                new RevisionWaiter.Join(pull.wish(), pull.cause().get(), waiting.deadline(), outcome);
         waiters.tell(new Waiters.Wait(new TagKey(pull.repository(), revision.asTag()), waiting.repository(), join));
-        return outcome.thenCompose(end -> onOutcome(waiting, end));
+        // Only a waiter that failed with the message in its mailbox leaves it open.
+        Duration longest = waiting.left(peers.clock().instant()).plus(SLACK);
+        return outcome.orTimeout(longest.toMillis(), TimeUnit.MILLISECONDS).thenCompose(end -> onOutcome(waiting, end));
     }
 
     private CompletionStage<PullAnswer> onOutcome(Waiting waiting, RevisionWaiter.Outcome end) {
@@ -288,13 +321,6 @@ public final class PullImages implements Images {
         return new PullAnswer.NotYet(progress + "; pull again", build, RETRY_AFTER);
     }
 
-    /** The platform this pull is for: who cannot take an index wants one platform's manifest. */
-    private static Optional<Hint> hint(RepositoryConfig repository, Pull pull) {
-        return pull.hint().isPresent() || pull.acceptsIndex()
-                ? pull.hint()
-                : Optional.of(new Hint(repository.defaultPlatform(), false, "default"));
-    }
-
     private static String scope(Pull pull) {
         return pull.repository() + ":" + pull.tag() + "@"
                 + pull.hint().map(h -> h.platform().toString()).orElse("");
@@ -304,12 +330,11 @@ public final class PullImages implements Images {
         if (pull.acceptsIndex()) {
             return done(snapshot.index().orElseThrow());
         }
-        Platform platform = hint(repository, pull).orElseThrow().platform();
-        Optional<Descriptor> child = snapshot.child(platform);
+        Optional<Descriptor> child = snapshot.platform(repository, pull.wish()).flatMap(snapshot::child);
         if (child.isEmpty()) {
             return failed(new Problem(
                     ProblemCode.MANIFEST_UNKNOWN,
-                    "the client takes no index, and there is no manifest for " + platform));
+                    "the client takes no index, and there is no image for its platform; use a client that does"));
         }
         return manifest(pull.repository(), child.get().digest())
                 .thenApply(served -> served.<PullAnswer>map(s -> s)
@@ -324,7 +349,9 @@ public final class PullImages implements Images {
         if (cached != null) {
             return CompletableFuture.completedFuture(Optional.of(cached));
         }
-        return CompletableFuture.supplyAsync(() -> read(key), storeExecutor);
+        return CompletableFuture.supplyAsync(() -> read(key), storeExecutor).exceptionally(failure -> {
+            throw problem(failure);
+        });
     }
 
     private Optional<PullAnswer.Served> read(ContentKey key) {
@@ -356,15 +383,20 @@ public final class PullImages implements Images {
         if (found.isEmpty()) {
             return failed(unknown);
         }
-        return peers.sources().tags(repository, found.get().hop()).thenApply(answer -> {
-            if (answer instanceof TagsAnswer.Listed listed) {
-                return listed.tags();
-            }
-            if (answer instanceof TagsAnswer.Unavailable unavailable) {
-                throw new Problem(ProblemCode.UNAVAILABLE, unavailable.reason());
-            }
-            throw unknown;
-        });
+        return peers.sources()
+                .tags(repository, found.get().hop())
+                .<List<Tag>>thenApply(answer -> {
+                    if (answer instanceof TagsAnswer.Listed listed) {
+                        return listed.tags();
+                    }
+                    if (answer instanceof TagsAnswer.Unavailable unavailable) {
+                        throw new Problem(ProblemCode.UNAVAILABLE, unavailable.reason());
+                    }
+                    throw unknown;
+                })
+                .exceptionally(failure -> {
+                    throw problem(failure);
+                });
     }
 
     private static CompletionStage<PullAnswer> done(PullAnswer answer) {
@@ -373,6 +405,20 @@ public final class PullImages implements Images {
 
     private static <A> CompletionStage<A> failed(Problem problem) {
         return CompletableFuture.failedFuture(problem);
+    }
+
+    private static Problem problem(Throwable failure) {
+        Throwable cause = cause(failure);
+        if (cause instanceof Problem problem) {
+            return problem;
+        }
+        if (cause instanceof TimeoutException) {
+            return new Problem(ProblemCode.UNAVAILABLE, "the tag's owner did not answer in time; pull again", cause);
+        }
+        LOG.error("a pull failed", cause);
+        return cause instanceof UncheckedIOException
+                ? new Problem(ProblemCode.UNAVAILABLE, "the content store could not be read; pull again", cause)
+                : new Problem(ProblemCode.INTERNAL, "the server failed; its log says more", cause);
     }
 
     private static Throwable cause(Throwable failure) {

@@ -2,6 +2,7 @@ package dev.kiln.image;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.PostStop;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -29,38 +30,44 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * Waits for one revision on behalf of all pulls of it on this node, so that its entities see one subscriber a node. Opens
  * the revision, starts the builds the pulls want, has finished ones composed, and answers each pull when the policy says
- * so or its hop ends. Keeps nothing that the entities do not know: it may stop at any time.
+ * so or its hop ends. Keeps nothing that the entities do not know: it may stop at any time, and then fails its pulls.
  */
 final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
+    /** How long an index that lists more may take to come before an older one is answer enough. */
+    private static final Duration SETTLE = Duration.ofSeconds(1);
+
     private static final Duration IDLE = Duration.ofSeconds(5);
-    private static final int MAX_PULLS = 10_000;
+    /** How long one question for the source archive stands: each adds an asker there, and a lost one costs this long. */
+    private static final Duration FETCH_TURN = Duration.ofSeconds(30);
 
     sealed interface Message {}
 
-    /**
-     * A pull begins to wait.
-     *
-     * @param hint the platform it wants
-     * @param joins whether an explicit hint may add its platform to the revision
-     */
-    record Join(
-            Optional<Platform> hint, boolean joins, Cause cause, Instant deadline, CompletableFuture<Outcome> outcome)
-            implements Message {}
+    /** A pull begins to wait. */
+    record Join(Wish wish, Cause cause, Instant deadline, CompletableFuture<Outcome> outcome) implements Message {}
 
     record Stop() implements Message {}
 
-    private record Viewed(Optional<TagEntity.View> view, Throwable failure) implements Message {}
+    private enum Asked {
+        OPEN,
+        JOIN,
+        COMPOSE,
+        REFRESH
+    }
+
+    private record Viewed(Asked asked, Optional<TagEntity.View> view, Throwable failure) implements Message {}
 
     private record Archived(Optional<ArchiveAnswer> answer, Throwable failure) implements Message {}
 
@@ -91,45 +98,27 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
      */
     record Peers(Shared shared, Consumer<RevisionSnapshot> seen) {
         record Shared(ShardedTags tags, Sources sources, ShardedBuilds builds, Duration resubscribe, Clock clock) {}
-
-        ShardedTags tags() {
-            return shared.tags();
-        }
-
-        Sources sources() {
-            return shared.sources();
-        }
-
-        ShardedBuilds builds() {
-            return shared.builds();
-        }
-
-        Duration resubscribe() {
-            return shared.resubscribe();
-        }
-
-        Clock clock() {
-            return shared.clock();
-        }
     }
 
     private final TimerScheduler<Message> timers;
     private final TagKey key;
     private final Revision revision;
     private final RepositoryConfig config;
-    private final Peers peers;
-    private final Runnable idle;
+    private final Peers.Shared peers;
+    private final Consumer<RevisionSnapshot> seen;
+    private final Consumer<ActorRef<Message>> idle;
 
-    private final List<Join> pulls = new ArrayList<>();
+    private final WaitingPulls pulls;
     private final Map<Platform, BuildStatus> builds = new HashMap<>();
     private final Set<Platform> requesting = new HashSet<>();
+    private final Set<Platform> joining = new HashSet<>();
     private final Set<Platform> queueFull = new HashSet<>();
     private final ActorRef<BuildStatus> statuses;
     private Optional<TagEntity.View> view = Optional.empty();
-    private Optional<RevisionSnapshot> snapshot = Optional.empty();
     private Optional<Instant> due = Optional.empty();
     private boolean opening;
     private boolean composing;
+    private Instant moreUntil = Instant.MIN;
     private boolean stopping;
 
     /**
@@ -137,7 +126,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
      *
      * @param idle told, from this actor, when nobody has waited for a while; a {@link Stop} should follow
      */
-    static Behavior<Message> create(TagKey key, RepositoryConfig config, Peers peers, Runnable idle) {
+    static Behavior<Message> create(
+            TagKey key, RepositoryConfig config, Peers peers, Consumer<ActorRef<Message>> idle) {
         return Behaviors.setup(context ->
                 Behaviors.withTimers(timers -> new RevisionWaiter(context, timers, key, config, peers, idle)));
     }
@@ -148,16 +138,18 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
             TagKey key,
             RepositoryConfig config,
             Peers peers,
-            Runnable idle) {
+            Consumer<ActorRef<Message>> idle) {
         super(context);
         this.timers = timers;
         this.key = key;
         this.revision = key.revision().orElseThrow();
         this.config = config;
-        this.peers = peers;
+        this.peers = peers.shared();
+        this.seen = peers.seen();
         this.idle = idle;
+        this.pulls = new WaitingPulls(key, config);
         this.statuses = context.messageAdapter(BuildStatus.class, Status::new);
-        timers.startTimerWithFixedDelay(Tick.RESUBSCRIBE, Tick.RESUBSCRIBE, peers.resubscribe());
+        timers.startTimerWithFixedDelay(Tick.RESUBSCRIBE, Tick.RESUBSCRIBE, this.peers.resubscribe());
         timers.startTimerWithFixedDelay(Tick.IDLE, Tick.IDLE, IDLE);
     }
 
@@ -174,102 +166,129 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
                     stopping = true;
                     return pulls.isEmpty() ? Behaviors.stopped() : this;
                 })
+                .onSignal(PostStop.class, stopped -> {
+                    pulls.failAll(new Problem(ProblemCode.UNAVAILABLE, "this node stopped waiting; pull again"));
+                    return this;
+                })
                 .build();
     }
 
     private Behavior<Message> onJoin(Join join) {
-        if (pulls.size() >= MAX_PULLS) {
-            join.outcome()
-                    .completeExceptionally(new Problem(
-                            ProblemCode.UNAVAILABLE,
-                            "too many pulls of this image are waiting; try again in a moment"));
-            return this;
-        }
-        pulls.add(join);
-        if (view.isEmpty()) {
-            open();
-        } else {
-            start(join);
-        }
         Instant now = peers.clock().instant();
-        settle(join, now).ifPresentOrElse(at -> wake(now, at), () -> pulls.remove(pulls.size() - 1));
+        Optional<Instant> waits = pulls.add(join, now);
+        if (waits.isPresent()) {
+            wake(now, waits.get());
+            if (view.isEmpty()) {
+                open();
+            } else {
+                start(join);
+            }
+        }
         return this;
     }
 
     private void open() {
         if (!opening) {
             opening = true;
-            view(TagEntity.GetRevision::new);
+            ask(Asked.OPEN, TagEntity.GetRevision::new);
         }
     }
 
-    private void view(Function<ActorRef<TagEntity.View>, TagEntity.Command> command) {
+    private void ask(Asked asked, Function<ActorRef<TagEntity.View>, TagEntity.Command> command) {
         getContext()
                 .pipeToSelf(
                         peers.tags().ask(key, command),
-                        (answer, failure) -> new Viewed(Optional.ofNullable(answer), failure));
+                        (answer, failure) -> new Viewed(asked, Optional.ofNullable(answer), failure));
     }
 
     private Behavior<Message> onViewed(Viewed viewed) {
-        if (viewed.view().isEmpty()) {
-            opening = false;
-            composing = false;
-            getContext().getLog().warn("the owner of {} did not answer: {}", key, String.valueOf(viewed.failure()));
-            if (view.isEmpty()) {
-                failAll(new Problem(ProblemCode.UNAVAILABLE, "the tag's owner did not answer in time; pull again"));
-            }
-            return evaluate();
-        }
-        TagEntity.View seen = viewed.view().get();
-        if (seen.opened().isEmpty()) {
-            getContext()
-                    .pipeToSelf(
-                            peers.sources().archive(key.repository(), revision, config.patience()),
-                            (answer, failure) -> new Archived(Optional.ofNullable(answer), failure));
+        composing = composing && viewed.asked() != Asked.COMPOSE;
+        boolean open = viewed.view().flatMap(TagEntity.View::opened).isPresent();
+        if (viewed.asked() == Asked.OPEN && viewed.view().isPresent() && !open) {
+            fetchSource();
             return this;
         }
-        boolean first = view.isEmpty();
-        opening = false;
-        composing = false;
-        view = Optional.of(seen);
-        if (first) {
-            subscribe();
+        opening = opening && viewed.asked() != Asked.OPEN;
+        if (!open) {
+            // Its shard may be on the move: asked again in a moment, for as long as somebody waits.
+            getContext().getLog().warn("the owner of {} did not answer: {}", key, String.valueOf(viewed.failure()));
+            return this;
+        }
+        TagEntity.View now = viewed.view().get();
+        // Answers may overtake each other; a revision only grows.
+        if (view.map(v -> size(v) <= size(now)).orElse(true)) {
+            boolean more = view.map(v -> v.platforms().size()).orElse(0)
+                    < now.platforms().size();
+            view = Optional.of(now);
+            if (more) {
+                moreUntil = peers.clock().instant().plus(SETTLE);
+                subscribe();
+            }
         }
         pulls.forEach(this::start);
-        if (seen.failure().isEmpty()) {
+        if (now.failure().isEmpty()) {
             compose();
         }
         return changed();
     }
 
+    private static int size(TagEntity.View view) {
+        return view.platforms().size() + RevisionSnapshot.children(view).size();
+    }
+
+    private void fetchSource() {
+        getContext()
+                .pipeToSelf(
+                        peers.sources().archive(key.repository(), revision, FETCH_TURN),
+                        (answer, failure) -> new Archived(Optional.ofNullable(answer), failure));
+    }
+
     private Behavior<Message> onArchived(Archived archived) {
-        if (archived.answer().orElse(null) instanceof ArchiveAnswer.Archived there) {
-            Cause cause = pulls.isEmpty()
-                    ? new Cause("", "", "", key.tag().value())
-                    : pulls.get(0).cause();
-            view(replyTo -> new TagEntity.Open(there.sourceUrl(), there.archive(), config.platforms(), cause, replyTo));
+        ArchiveAnswer answer = archived.answer().orElse(null);
+        if (answer instanceof ArchiveAnswer.Archived there) {
+            Cause cause = pulls.first()
+                    .map(Join::cause)
+                    .orElse(new Cause("", "", "", key.tag().value()));
+            ask(
+                    Asked.OPEN,
+                    replyTo ->
+                            new TagEntity.Open(there.sourceUrl(), there.archive(), config.platforms(), cause, replyTo));
+            return this;
+        }
+        if (archived.failure() instanceof TimeoutException && !pulls.isEmpty()) {
+            // A fetch takes as long as it makes progress; each pull knows itself how long it waits.
+            fetchSource();
             return this;
         }
         opening = false;
-        if (archived.answer().orElse(null) instanceof ArchiveAnswer.Refused refused) {
-            failAll(new Problem(ProblemCode.MANIFEST_UNKNOWN, 424, refused.message()));
-        } else if (archived.answer().orElse(null) instanceof ArchiveAnswer.Unavailable unavailable) {
-            failAll(new Problem(ProblemCode.UNAVAILABLE, unavailable.reason()));
+        if (answer instanceof ArchiveAnswer.Refused refused) {
+            pulls.failAll(new Problem(ProblemCode.MANIFEST_UNKNOWN, 424, refused.message()));
+        } else if (answer instanceof ArchiveAnswer.Unavailable unavailable) {
+            pulls.failAll(new Problem(ProblemCode.UNAVAILABLE, unavailable.reason()));
         } else {
-            failAll(new Problem(ProblemCode.UNAVAILABLE, "the source did not answer in time; pull again"));
+            pulls.failAll(new Problem(ProblemCode.UNAVAILABLE, "the source could not be asked; pull again"));
         }
         return evaluate();
     }
 
-    private void failAll(Problem problem) {
-        pulls.forEach(pull -> pull.outcome().completeExceptionally(problem));
-        pulls.clear();
-    }
-
+    /** What the index lists needs no owner any more. */
     private void subscribe() {
         Duration term = peers.resubscribe().multipliedBy(3);
-        view.ifPresent(v -> v.platforms()
-                .forEach(platform -> peers.builds().tell(build(platform), new BuildEntity.Subscribe(statuses, term))));
+        TagEntity.View known = view.orElseThrow();
+        unlisted(known)
+                .forEach(platform -> peers.builds().tell(build(platform), new BuildEntity.Subscribe(statuses, term)));
+    }
+
+    private static Set<Platform> unlisted(TagEntity.View view) {
+        Set<Platform> unlisted = new LinkedHashSet<>(view.platforms());
+        unlisted.removeAll(listed(view));
+        return unlisted;
+    }
+
+    private static Set<Platform> listed(TagEntity.View view) {
+        return RevisionSnapshot.children(view).stream()
+                .map(IndexComposer.Child::platform)
+                .collect(Collectors.toUnmodifiableSet());
     }
 
     private BuildKey build(Platform platform) {
@@ -279,22 +298,18 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     /** Requests what the pull wants and nobody has begun, or what failed and is forgotten by now. */
     private void start(Join pull) {
         TagEntity.View known = view.orElseThrow();
-        if (pull.hint().isPresent() && !known.platforms().contains(pull.hint().get())) {
-            if (pull.joins()) {
-                view(replyTo -> new TagEntity.Join(pull.hint().get(), pull.cause(), replyTo));
+        Optional<Platform> joins = pull.wish().joining(config, known.platforms());
+        if (joins.isPresent()) {
+            if (joining.add(joins.get())) {
+                ask(Asked.JOIN, replyTo -> new TagEntity.Join(joins.get(), pull.cause(), replyTo));
             }
             return;
         }
         Instant now = peers.clock().instant();
-        for (Platform platform : WaitPolicy.starts(config, known.platforms(), pull.hint())) {
-            BuildStatus status = builds.get(platform);
-            boolean toRequest = status == null
-                    || status.phase() == BuildStatus.Phase.NEW
-                    || status.failure()
-                            .flatMap(BuildFailure::until)
-                            .map(until -> !now.isBefore(until))
-                            .orElse(false);
-            if (toRequest && requesting.add(platform)) {
+        Set<Platform> listed = listed(known);
+        Optional<Platform> wanted = pull.wish().platform(config, known.platforms(), listed);
+        for (Platform platform : WaitPolicy.starts(config, known.platforms(), wanted)) {
+            if (!listed.contains(platform) && isToRequest(builds.get(platform), now) && requesting.add(platform)) {
                 BuildInput input = new BuildInput(known.opened().orElseThrow().archive(), config.builder());
                 getContext()
                         .pipeToSelf(
@@ -304,18 +319,25 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
     }
 
+    private static boolean isToRequest(BuildStatus status, Instant now) {
+        return status == null
+                || status.phase() == BuildStatus.Phase.NEW
+                || status.failure()
+                        .flatMap(BuildFailure::until)
+                        .map(until -> !now.isBefore(until))
+                        .orElse(false);
+    }
+
     private Behavior<Message> onRequested(Requested requested) {
         Platform platform = requested.platform();
         requesting.remove(platform);
         queueFull.remove(platform);
         BuildEntity.RequestAnswer answer = requested.answer().orElse(null);
-        if (answer instanceof BuildEntity.RequestAnswer.Joined joined) {
-            return onStatus(new Status(joined.status()));
-        }
         if (answer instanceof BuildEntity.RequestAnswer.QueueFull) {
             queueFull.add(platform);
         }
-        return this;
+        pulls.seeQueueFull(queueFull);
+        return answer instanceof BuildEntity.RequestAnswer.Joined joined ? onStatus(new Status(joined.status())) : this;
     }
 
     private Behavior<Message> onStatus(Status status) {
@@ -329,28 +351,30 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         if (view.isEmpty() || composing) {
             return;
         }
-        List<IndexComposer.Child> listed =
-                view.get().newest().map(n -> n.composition().children()).orElse(List.of());
+        Set<Platform> listed = listed(view.get());
         List<IndexComposer.Child> built = new ArrayList<>();
         for (Platform platform : view.get().platforms()) {
             Optional<Descriptor> manifest =
                     Optional.ofNullable(builds.get(platform)).flatMap(BuildStatus::manifest);
-            boolean isListed = listed.stream().anyMatch(c -> c.platform().equals(platform));
-            if (manifest.isPresent() && !isListed) {
+            if (manifest.isPresent() && !listed.contains(platform)) {
                 built.add(new IndexComposer.Child(platform, manifest.get()));
             }
         }
         if (!built.isEmpty()) {
             composing = true;
-            view(replyTo -> new TagEntity.Compose(built, replyTo));
+            moreUntil = peers.clock().instant().plus(SETTLE);
+            ask(Asked.COMPOSE, replyTo -> new TagEntity.Compose(built, replyTo));
         }
     }
 
     /** What is known has changed: answers every pull that need not wait any longer. */
     private Behavior<Message> changed() {
-        snapshot = view.filter(v -> builds.keySet().containsAll(v.platforms()))
-                .map(v -> RevisionSnapshot.of(revision, v, builds));
-        snapshot.ifPresent(peers.seen());
+        if (view.isPresent()) {
+            RevisionSnapshot snapshot = RevisionSnapshot.of(key, view.get(), builds);
+            boolean more = composing || !builds.keySet().containsAll(unlisted(view.get()));
+            pulls.see(snapshot, Optional.of(moreUntil).filter(until -> more));
+            seen.accept(snapshot);
+        }
         return evaluate();
     }
 
@@ -358,27 +382,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         Instant now = peers.clock().instant();
         due = Optional.empty();
         timers.cancel(Tick.DUE);
-        for (Iterator<Join> each = pulls.iterator(); each.hasNext(); ) {
-            settle(each.next(), now).ifPresentOrElse(at -> wake(now, at), each::remove);
-        }
+        pulls.answer(now).ifPresent(at -> wake(now, at));
         return stopping && pulls.isEmpty() ? Behaviors.stopped() : this;
-    }
-
-    /** Answers a pull, or tells when time alone will do so. */
-    private Optional<Instant> settle(Join pull, Instant now) {
-        WaitPolicy.Decision decision =
-                snapshot.map(s -> decide(pull, s, now)).orElse(new WaitPolicy.Decision.KeepWaiting(Optional.empty()));
-        Optional<Outcome> outcome = outcome(pull, decision, now);
-        outcome.ifPresent(pull.outcome()::complete);
-        return outcome.isPresent()
-                ? Optional.empty()
-                : Optional.of(
-                        decision instanceof WaitPolicy.Decision.KeepWaiting waiting
-                                        && waiting.reconsiderAt()
-                                                .map(pull.deadline()::isAfter)
-                                                .orElse(false)
-                                ? waiting.reconsiderAt().get()
-                                : pull.deadline());
     }
 
     private void wake(Instant now, Instant at) {
@@ -389,56 +394,33 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
     }
 
-    private WaitPolicy.Decision decide(Join pull, RevisionSnapshot snapshot, Instant now) {
-        Optional<Platform> hint = pull.hint();
-        if (hint.isPresent() && !snapshot.statuses().containsKey(hint.get())) {
-            if (pull.joins()) {
-                return new WaitPolicy.Decision.KeepWaiting(Optional.empty());
-            }
-            hint = Optional.empty();
-        }
-        return WaitPolicy.decide(config, hint, snapshot.statuses(), snapshot.openedAt(), now);
-    }
-
-    private Optional<Outcome> outcome(Join pull, WaitPolicy.Decision decision, Instant now) {
-        if (decision instanceof WaitPolicy.Decision.Answer) {
-            return Optional.of(new Outcome.Ready(snapshot.orElseThrow()));
-        }
-        if (decision instanceof WaitPolicy.Decision.GiveUp gaveUp) {
-            return Optional.of(new Outcome.GaveUp(build(gaveUp.platform()), gaveUp.failure()));
-        }
-        if (now.isBefore(pull.deadline())) {
-            return Optional.empty();
-        }
-        String progress = snapshot.map(s -> s.progress(now)).orElse("fetching the source");
-        Platform platform = pull.hint().orElse(config.defaultPlatform());
-        return Optional.of(new Outcome.TimedOut(progress, Optional.of(build(platform)), queueFull.contains(platform)));
-    }
-
     private Behavior<Message> onTick(Tick tick) {
-        switch (tick) {
-            case DUE -> {
-                return evaluate();
-            }
+        return switch (tick) {
+            case DUE -> evaluate();
             case RESUBSCRIBE -> {
-                if (!pulls.isEmpty()) {
-                    // Also what heals a lost message: a request whose answer never came is made again.
-                    requesting.clear();
-                    if (view.isEmpty()) {
-                        open();
-                    } else {
-                        subscribe();
-                        pulls.forEach(this::start);
-                        compose();
-                    }
-                }
+                resubscribe();
+                yield evaluate();
             }
             case IDLE -> {
                 if (pulls.isEmpty()) {
-                    idle.run();
+                    idle.accept(getContext().getSelf());
                 }
+                yield this;
             }
+        };
+    }
+
+    /** Says everything again that is still to be said: what heals a lost message, a moved shard, an owner that was away. */
+    private void resubscribe() {
+        requesting.clear();
+        joining.clear();
+        if (view.isPresent()) {
+            subscribe();
+            pulls.forEach(this::start);
+            compose();
+            ask(Asked.REFRESH, TagEntity.GetRevision::new);
+        } else if (!pulls.isEmpty()) {
+            open();
         }
-        return this;
     }
 }

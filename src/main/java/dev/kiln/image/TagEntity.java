@@ -41,8 +41,12 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     public sealed interface Command extends Wire {}
 
-    /** Git says that this ref means {@code revision}; answered when that is durable. */
-    public record Observe(Revision revision, String ref, ActorRef<Meant> replyTo) implements Command {}
+    /**
+     * Git says that this ref means {@code revision}; answered when that is durable, with what git said last.
+     *
+     * @param at when git said so: another node may have learnt of a later meaning, which then stays
+     */
+    public record Observe(Revision revision, String ref, Instant at, ActorRef<Meant> replyTo) implements Command {}
 
     /** What the ref was last known to mean. */
     public record GetMeaning(ActorRef<Meant> replyTo) implements Command {}
@@ -103,7 +107,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     private final Map<Platform, Descriptor> toCompose = new HashMap<>();
     private final List<ActorRef<View>> pending = new ArrayList<>();
-    /** What is on its way to the content store; an answer about anything else is of no interest any more. */
+    /** What is on its way into the store; an answer about anything else is none. */
     private Optional<Composition> publishing = Optional.empty();
 
     public static Behavior<Command> create(TagKey key, Publisher publisher, Clock clock) {
@@ -130,7 +134,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
         return TagState::apply;
     }
 
-    /** This object outlives a failure of the journal, after which it recovers anew: what it was about is over. */
+    /** This object outlives a failure of the journal, after which it recovers anew. */
     @Override
     public SignalHandler<TagState> signalHandler() {
         return newSignalHandlerBuilder()
@@ -147,7 +151,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
                 .forAnyState()
                 .onCommand(Observe.class, this::onObserve)
                 .onCommand(GetMeaning.class, (state, get) -> {
-                    get.replyTo().tell(new Meant(state.meaning().map(TagEvent.RefMeant::revision)));
+                    get.replyTo().tell(meant(state));
                     return Effect().none();
                 })
                 .onCommand(GetRevision.class, (state, get) -> {
@@ -162,15 +166,17 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     }
 
     private Effect<TagEvent, TagState> onObserve(TagState state, Observe observe) {
-        boolean known = state.meaning()
-                .filter(m -> m.revision().equals(observe.revision()) && m.ref().equals(observe.ref()))
-                .isPresent();
-        Instant now = clock.instant();
+        boolean changes = state.meaning()
+                .map(m -> !observe.at().isBefore(m.at())
+                        && !(m.revision().equals(observe.revision()) && m.ref().equals(observe.ref())))
+                .orElse(true);
         List<TagEvent> events =
-                known ? List.of() : List.of(new TagEvent.RefMeant(observe.revision(), observe.ref(), now));
-        return Effect()
-                .persist(events)
-                .thenRun(next -> observe.replyTo().tell(new Meant(Optional.of(observe.revision()))));
+                changes ? List.of(new TagEvent.RefMeant(observe.revision(), observe.ref(), observe.at())) : List.of();
+        return Effect().persist(events).thenRun(next -> observe.replyTo().tell(meant(next)));
+    }
+
+    private static Meant meant(TagState state) {
+        return new Meant(state.meaning().map(TagEvent.RefMeant::revision));
     }
 
     private Effect<TagEvent, TagState> onOpen(TagState state, Open open) {
@@ -221,6 +227,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
 
     private Effect<TagEvent, TagState> onPublished(TagState state, Published published) {
         if (!publishing.equals(Optional.of(published.composition()))) {
+            // From before a failure of the journal: what was recorded since may list more.
             return Effect().none();
         }
         if (published.index().isEmpty()) {

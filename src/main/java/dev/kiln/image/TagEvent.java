@@ -22,7 +22,11 @@ import java.util.Optional;
 public sealed interface TagEvent {
     Instant at();
 
-    /** A ref means another revision from now on. */
+    /**
+     * A ref means another revision.
+     *
+     * @param at when git said so
+     */
     record RefMeant(Revision revision, String ref, Instant at) implements TagEvent {}
 
     /**

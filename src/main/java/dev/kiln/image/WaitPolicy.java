@@ -25,7 +25,11 @@ public final class WaitPolicy {
         record Answer() implements Decision {}
 
         /** @param reconsiderAt when time alone may change the decision */
-        record KeepWaiting(Optional<Instant> reconsiderAt) implements Decision {}
+        record KeepWaiting(Optional<Instant> reconsiderAt) implements Decision {
+            KeepWaiting() {
+                this(Optional.empty());
+            }
+        }
 
         /** What it waits for failed, and the failure is remembered. */
         record GiveUp(Platform platform, BuildFailure failure) implements Decision {}
@@ -46,13 +50,31 @@ public final class WaitPolicy {
             starts.addAll(listed.platforms());
         }
         hint.ifPresent(starts::add);
-        if (starts.isEmpty()) {
-            starts.add(config.defaultPlatform());
-        }
         // A platform that is no longer configured is waited for by nobody; one that came later joins by a hint only.
         starts.retainAll(config.platforms());
         starts.retainAll(platforms);
+        if (starts.isEmpty()) {
+            Optional.of(defaultPlatform(config, platforms))
+                    .filter(platforms::contains)
+                    .ifPresent(starts::add);
+            starts.retainAll(config.platforms());
+        }
         return starts;
+    }
+
+    /**
+     * The platform for a client that says nothing: the configured one, and for a revision that is older than it the first
+     * that is still configured.
+     *
+     * @param platforms of the revision, in order
+     */
+    static Platform defaultPlatform(RepositoryConfig config, List<Platform> platforms) {
+        return platforms.contains(config.defaultPlatform())
+                ? config.defaultPlatform()
+                : platforms.stream()
+                        .filter(config.platforms()::contains)
+                        .findFirst()
+                        .orElse(config.defaultPlatform());
     }
 
     /**
@@ -68,7 +90,9 @@ public final class WaitPolicy {
             Map<Platform, BuildStatus> statuses,
             Instant firstRequested,
             Instant now) {
-        Set<Platform> wanted = starts(config, List.copyOf(statuses.keySet()), hint);
+        List<Platform> platforms = List.copyOf(statuses.keySet());
+        Set<Platform> wanted = starts(config, platforms, hint);
+        Platform defaultPlatform = defaultPlatform(config, platforms);
         boolean strict =
                 config.answerWhen() instanceof AnswerWhen.All || config.answerWhen() instanceof AnswerWhen.Listed;
         Set<Platform> awaited = awaited(config, hint, statuses, wanted);
@@ -78,7 +102,7 @@ public final class WaitPolicy {
             boolean decisive = strict
                     || hint.map(platform::equals)
                             .orElse(config.answerWhen() instanceof AnswerWhen.Hinted
-                                    && platform.equals(config.defaultPlatform()));
+                                    && platform.equals(defaultPlatform));
             Optional<BuildFailure> failure = remembered(statuses.get(platform), now);
             if (decisive && failure.isPresent()) {
                 return new Decision.GiveUp(platform, failure.get());
@@ -90,7 +114,7 @@ public final class WaitPolicy {
         Optional<Instant> partialFrom = Optional.empty();
         if (hint.isEmpty() && config.answerWhen() instanceof AnswerWhen.Hinted) {
             Instant from = firstRequested.plus(config.partialAfter());
-            boolean defaultBuilt = isBuilt(statuses.get(config.defaultPlatform()));
+            boolean defaultBuilt = isBuilt(statuses.get(defaultPlatform));
             if (defaultBuilt && !now.isBefore(from)) {
                 return new Decision.Answer();
             }
@@ -106,7 +130,7 @@ public final class WaitPolicy {
                 return new Decision.KeepWaiting(partialFrom);
             }
         }
-        return anythingBuilt ? new Decision.Answer() : failed.orElse(new Decision.KeepWaiting(Optional.empty()));
+        return anythingBuilt ? new Decision.Answer() : failed.orElse(new Decision.KeepWaiting());
     }
 
     private static Set<Platform> awaited(
@@ -121,7 +145,7 @@ public final class WaitPolicy {
             Set<Platform> awaited = new LinkedHashSet<>(listed.platforms());
             hint.ifPresent(awaited::add);
             awaited.retainAll(statuses.keySet());
-            return awaited;
+            return awaited.isEmpty() ? wanted : awaited;
         }
         if (hint.isPresent()) {
             return Set.of(hint.get());

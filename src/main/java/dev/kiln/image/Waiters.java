@@ -2,6 +2,7 @@ package dev.kiln.image;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -21,7 +22,9 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
 
     record Wait(TagKey revision, RepositoryConfig config, RevisionWaiter.Join join) implements Message {}
 
-    private record Idle(TagKey revision) implements Message {}
+    private record Idle(TagKey revision, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
+
+    private record Gone(TagKey revision, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
 
     private final BiConsumer<TagKey, RevisionSnapshot> seen;
     private final RevisionWaiter.Peers.Shared peers;
@@ -29,7 +32,8 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
 
     /** @param seen told of each new state of a revision, from the waiters' threads */
     static Behavior<Message> create(RevisionWaiter.Peers.Shared peers, BiConsumer<TagKey, RevisionSnapshot> seen) {
-        return Behaviors.setup(context -> new Waiters(context, peers, seen));
+        return Behaviors.supervise(Behaviors.<Message>setup(context -> new Waiters(context, peers, seen)))
+                .onFailure(SupervisorStrategy.restart());
     }
 
     private Waiters(
@@ -46,6 +50,7 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
         return newReceiveBuilder()
                 .onMessage(Wait.class, this::onWait)
                 .onMessage(Idle.class, this::onIdle)
+                .onMessage(Gone.class, this::onGone)
                 .build();
     }
 
@@ -70,20 +75,26 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
     private ActorRef<RevisionWaiter.Message> spawn(Wait wait) {
         TagKey revision = wait.revision();
         ActorRef<Message> self = getContext().getSelf();
-        return getContext()
+        ActorRef<RevisionWaiter.Message> waiter = getContext()
                 .spawnAnonymous(RevisionWaiter.create(
                         revision,
                         wait.config(),
                         new RevisionWaiter.Peers(peers, snapshot -> seen.accept(revision, snapshot)),
-                        () -> self.tell(new Idle(revision))));
+                        who -> self.tell(new Idle(revision, who))));
+        getContext().watchWith(waiter, new Gone(revision, waiter));
+        return waiter;
     }
 
     /** A pull that was sent on before this message is still answered: a waiter stops only when nobody waits. */
     private Behavior<Message> onIdle(Idle idle) {
-        ActorRef<RevisionWaiter.Message> waiter = waiters.remove(idle.revision());
-        if (waiter != null) {
-            waiter.tell(new RevisionWaiter.Stop());
-        }
+        waiters.remove(idle.revision(), idle.waiter());
+        idle.waiter().tell(new RevisionWaiter.Stop());
+        return this;
+    }
+
+    /** It may have failed: the next pull gets a new one. */
+    private Behavior<Message> onGone(Gone gone) {
+        waiters.remove(gone.revision(), gone.waiter());
         return this;
     }
 }

@@ -6,26 +6,42 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Optional;
-import java.util.regex.Pattern;
 
 /**
  * The digest of some bytes, {@code sha256:<64 hex>} or {@code sha512:<128 hex>}: the two registered algorithms of the
  * image specification (descriptor.md, "Registered algorithms"). Always valid; lower case.
  */
 public record Digest(@JsonValue String value) implements Comparable<Digest> {
-    private static final Pattern VALID = Pattern.compile("sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}");
+    private static final int PREFIX = "sha256:".length();
 
     /** @throws IllegalArgumentException when {@code value} is not a digest Kiln can verify */
     @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public Digest {
-        if (!VALID.matcher(value).matches()) {
+        if (!isValid(value)) {
             throw new IllegalArgumentException("not a sha256 or sha512 digest");
         }
     }
 
     /** The digest that {@code text} is, or empty when it is none that Kiln can verify. */
     public static Optional<Digest> parse(String text) {
-        return VALID.matcher(text).matches() ? Optional.of(new Digest(text)) : Optional.empty();
+        return isValid(text) ? Optional.of(new Digest(text)) : Optional.empty();
+    }
+
+    private static boolean isValid(String text) {
+        boolean sha256 = text.length() == PREFIX + 64 && text.startsWith("sha256:");
+        boolean sha512 = text.length() == PREFIX + 128 && text.startsWith("sha512:");
+        return (sha256 || sha512) && isLowerHex(text, PREFIX);
+    }
+
+    /** Whether nothing but lower-case hex digits follows. By hand: it is asked for every request. */
+    static boolean isLowerHex(String text, int begin) {
+        for (int i = begin; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) {
+                return false;
+            }
+        }
+        return true;
     }
 
     public static Digest sha256(byte[] bytes) {

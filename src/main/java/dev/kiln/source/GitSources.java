@@ -75,6 +75,17 @@ public final class GitSources implements AutoCloseable {
         return Optional.of(source);
     }
 
+    /**
+     * The host that answers for {@code name}, as its configuration says it: where {name} is a part of a host, one for all.
+     * Empty text for this machine's own folders, and for a name that is not configured.
+     */
+    String host(RepositoryName name) {
+        return config.repository(name)
+                .map(repository -> GitUrl.parse(repository.source().url(new RepositoryName("name")))
+                        .host())
+                .orElse("");
+    }
+
     private GitSource make(RepositoryName name, GitSourceConfig source) {
         GitUrl url = GitUrl.parse(source.url(name));
         GitRemote remote = new GitRemote(url, source, directory.resolve("nobody"), Optional.empty());

@@ -10,11 +10,16 @@ import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 
 /** {@link Sources} on the cluster's sharded source entities. Thread-safe. */
 public final class ShardedSources implements Sources {
+    /** A quarter of kiln-git-dispatcher's threads. */
+    private static final int CALLS_PER_HOST = 8;
+
     private final ActorSystem<?> system;
     private final ClusterSharding sharding;
 
@@ -30,9 +35,13 @@ public final class ShardedSources implements Sources {
      */
     public static ShardedSources init(ActorSystem<?> system, GitSources sources, Executor gitExecutor) {
         ShardedSources sharded = new ShardedSources(system);
-        sharded.sharding.init(Entity.of(
-                SourceEntity.TYPE_KEY,
-                entity -> SourceEntity.create(new RepositoryName(entity.getEntityId()), sources, gitExecutor)));
+        Map<String, Executor> lanes = new ConcurrentHashMap<>();
+        sharded.sharding.init(Entity.of(SourceEntity.TYPE_KEY, entity -> {
+            RepositoryName name = new RepositoryName(entity.getEntityId());
+            Executor lane =
+                    lanes.computeIfAbsent(sources.host(name), host -> new HostLane(gitExecutor, CALLS_PER_HOST));
+            return SourceEntity.create(name, sources, lane);
+        }));
         return sharded;
     }
 

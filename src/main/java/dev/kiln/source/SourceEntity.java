@@ -15,6 +15,7 @@ import dev.kiln.source.Sources.ArchiveAnswer;
 import dev.kiln.source.Sources.TagsAnswer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +23,7 @@ import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.regex.Pattern;
 
 /**
  * The one place in the cluster that asks git about a repository. Those who want to know the same thing share one answer,
@@ -31,7 +33,9 @@ import java.util.concurrent.Executor;
 public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
     public static final EntityTypeKey<Command> TYPE_KEY = EntityTypeKey.create(Command.class, "Source");
 
-    private static final int MAX_RUNNING = 4;
+    /** Of each pace at a time. */
+    private static final int MAX_RUNNING = 2;
+
     private static final int MAX_WAITING = 10_000;
     private static final String TOO_MANY = "too many look-ups of this repository are waiting; pull again in a moment";
 
@@ -43,16 +47,33 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
 
     public record ListTags(ActorRef<TagsAnswer> replyTo) implements Command {}
 
-    private record Done(Object question, Object answer) implements Command {}
+    private record Done(Question question, Object answer) implements Command {}
 
     /** What is asked, the same for all who ask it. Runs on the git dispatcher and may block. */
     private sealed interface Question {
+        /** What may need a fetch, however long that is, never holds up what does not. */
+        enum Pace {
+            QUICK,
+            FETCHING
+        }
+
+        default Pace pace() {
+            return Pace.QUICK;
+        }
+
         Object answer(GitSource source);
 
         Object refusal(String reason);
     }
 
     private record Meant(Tag tag) implements Question {
+        private static final Pattern COMMIT_ID = Pattern.compile("[0-9a-f]{7,64}");
+
+        @Override
+        public Pace pace() {
+            return COMMIT_ID.matcher(tag.value()).matches() ? Pace.FETCHING : Pace.QUICK;
+        }
+
         @Override
         public Object answer(GitSource source) {
             return source.resolve(tag);
@@ -65,6 +86,11 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
     }
 
     private record Archived(Revision revision) implements Question {
+        @Override
+        public Pace pace() {
+            return Pace.FETCHING;
+        }
+
         @Override
         public Object answer(GitSource source) {
             try {
@@ -105,9 +131,9 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
     private final Executor gitExecutor;
 
     private final Map<Question, List<ActorRef<Object>>> asked = new HashMap<>();
-    private final Queue<Question> waiting = new ArrayDeque<>();
+    private final Map<Question.Pace, Queue<Question>> waiting = new EnumMap<>(Question.Pace.class);
+    private final Map<Question.Pace, Integer> running = new EnumMap<>(Question.Pace.class);
     private int askers;
-    private int running;
 
     /** @param gitExecutor for calls that block on git */
     public static Behavior<Command> create(RepositoryName repository, GitSources sources, Executor gitExecutor) {
@@ -145,15 +171,16 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
             return this;
         }
         asked.put(question, new ArrayList<>(List.of(asker)));
-        waiting.add(question);
-        runNext();
+        waiting.computeIfAbsent(question.pace(), pace -> new ArrayDeque<>()).add(question);
+        runNext(question.pace());
         return this;
     }
 
-    private void runNext() {
-        while (running < MAX_RUNNING && !waiting.isEmpty()) {
-            Question question = waiting.remove();
-            running++;
+    private void runNext(Question.Pace pace) {
+        Queue<Question> queue = waiting.getOrDefault(pace, new ArrayDeque<>());
+        while (running.getOrDefault(pace, 0) < MAX_RUNNING && !queue.isEmpty()) {
+            Question question = queue.remove();
+            running.merge(pace, 1, Integer::sum);
             getContext()
                     .pipeToSelf(
                             CompletableFuture.supplyAsync(() -> answer(question), gitExecutor),
@@ -173,11 +200,11 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
     }
 
     private Behavior<Command> onDone(Done done) {
-        running--;
+        running.merge(done.question().pace(), -1, Integer::sum);
         List<ActorRef<Object>> told = asked.remove(done.question());
         askers -= told.size();
         told.forEach(asker -> asker.tell(done.answer()));
-        runNext();
+        runNext(done.question().pace());
         return this;
     }
 }

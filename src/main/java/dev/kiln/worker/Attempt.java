@@ -2,6 +2,7 @@ package dev.kiln.worker;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.PostStop;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -18,13 +19,16 @@ import dev.kiln.worker.builder.Builder;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BiConsumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /**
  * One lease, from its grant to its end: asks the build whether to start, has the work done, and reports the end until the
- * build acknowledges it. Stops when nothing is left to do; its slot is free then.
+ * build acknowledges it. Stops when nothing is left to do. If it fails or is stopped before, it ends what runs all the
+ * same; either way its slot is free when {@code free} is run, and never before.
  */
 public final class Attempt extends AbstractBehavior<Attempt.Message> {
     public sealed interface Message {}
@@ -39,11 +43,11 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
 
     private record Answered(StartAnswer answer) implements Message {}
 
-    private record Prepared(Optional<Builder.Running> running, Optional<Result> failure) implements Message {}
+    private record Prepared(Optional<Work.Started> started, Throwable failure) implements Message {}
 
     private record Ended(Builder.Outcome outcome) implements Message {}
 
-    private record Finished(Result result) implements Message {}
+    private record Finished(Optional<Result> result, Throwable failure) implements Message {}
 
     private record Acknowledged(boolean current) implements Message {}
 
@@ -62,15 +66,20 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
         REPORTING
     }
 
-    /** The blocking work of an attempt. Each stage runs on a dispatcher of its own and never fails. */
+    /** The blocking work of an attempt. Each stage runs on a dispatcher of its own. */
     public interface Work {
-        /** Makes directory, checkout and log, and starts the builder. */
-        CompletionStage<Started> start(BuildQueue.Granted lease, int attempt, int slot, Duration leaseLeft);
+        /**
+         * Makes directory, checkout and log, and starts the builder.
+         *
+         * @param leaseLeft how long the builder may run from now on, before the first renewal; zero when it must not be
+         *     started any more. Thread-safe
+         */
+        CompletionStage<Started> start(BuildQueue.Granted lease, int attempt, int slot, Supplier<Duration> leaseLeft);
 
         /** Takes the image in after the builder has ended well, or says why not. */
         CompletionStage<Result> finish(Builder.Outcome outcome);
 
-        /** Removes directory and closes the log. Called once, last, also when nothing was started. */
+        /** Removes directory and closes the log. Called once, last, when no process runs any more. */
         CompletionStage<?> clear();
 
         /** Either a running build or why there is none. */
@@ -90,20 +99,32 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
     private final int slot;
     private final Work work;
     private final Peers peers;
+    private final Runnable free;
     private final ActorRef<AttemptCommand> commands;
     private final ActorRef<StartAnswer> startAnswers;
     private final ActorRef<BuildEntity.Acknowledged> acknowledgements;
 
     private Stage stage = Stage.ASKING;
-    private long leaseEnd;
     private int number;
     private Optional<Builder.Running> running = Optional.empty();
-    private Optional<String> stopping = Optional.empty();
     private Optional<Result> result = Optional.empty();
+    /** What was begun and is not cleared away yet. */
+    private Optional<CompletionStage<Work.Started>> begun = Optional.empty();
 
-    public static Behavior<Message> create(BuildQueue.Granted lease, int slot, long leaseEnd, Work work, Peers peers) {
+    // Read by the work, too.
+    private volatile long leaseEnd;
+    private volatile Optional<String> stopping = Optional.empty();
+
+    /**
+     * The behaviour of one attempt.
+     *
+     * @param leaseEnd in the nanoseconds of {@code peers.nanoTime}
+     * @param free run once, from any thread, when nothing of the attempt is left in its slot
+     */
+    public static Behavior<Message> create(
+            BuildQueue.Granted lease, int slot, long leaseEnd, Work work, Peers peers, Runnable free) {
         return Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new Attempt(context, timers, lease, slot, leaseEnd, work, peers)));
+                Behaviors.withTimers(timers -> new Attempt(context, timers, lease, slot, leaseEnd, work, peers, free)));
     }
 
     private Attempt(
@@ -113,7 +134,8 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
             int slot,
             long leaseEnd,
             Work work,
-            Peers peers) {
+            Peers peers,
+            Runnable free) {
         super(context);
         this.timers = timers;
         this.lease = lease;
@@ -121,6 +143,7 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
         this.leaseEnd = leaseEnd;
         this.work = work;
         this.peers = peers;
+        this.free = free;
         this.commands = context.messageAdapter(AttemptCommand.class, Told::new);
         this.startAnswers = context.messageAdapter(StartAnswer.class, Answered::new);
         this.acknowledgements =
@@ -142,6 +165,7 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
                 .onMessage(Finished.class, this::onFinished)
                 .onMessage(Acknowledged.class, acknowledged -> clear())
                 .onMessage(Tick.class, this::onTick)
+                .onSignal(PostStop.class, stopped -> onStopped())
                 .build();
     }
 
@@ -188,7 +212,9 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
     }
 
     private Duration leaseLeft() {
-        return Duration.ofNanos(Math.max(0, leaseEnd - peers.nanoTime().getAsLong()));
+        return stopping.isPresent()
+                ? Duration.ZERO
+                : Duration.ofNanos(Math.max(0, leaseEnd - peers.nanoTime().getAsLong()));
     }
 
     private Behavior<Message> onAnswered(Answered answered) {
@@ -198,12 +224,10 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
         if (answered.answer() instanceof StartAnswer.Start start) {
             number = start.attempt();
             stage = Stage.PREPARING;
+            CompletionStage<Work.Started> starting = work.start(lease, number, slot, this::leaseLeft);
+            begun = Optional.of(starting);
             getContext()
-                    .pipeToSelf(
-                            work.start(lease, number, slot, leaseLeft()),
-                            (started, failure) -> failure == null
-                                    ? new Prepared(started.running(), started.failure())
-                                    : new Prepared(Optional.empty(), Optional.of(infrastructure(failure))));
+                    .pipeToSelf(starting, (started, failure) -> new Prepared(Optional.ofNullable(started), failure));
             return this;
         }
         if (answered.answer() instanceof StartAnswer.Drop) {
@@ -222,9 +246,12 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
     }
 
     private Behavior<Message> onPrepared(Prepared prepared) {
-        running = prepared.running();
+        running = prepared.started().flatMap(Work.Started::running);
         if (running.isEmpty()) {
-            return report(prepared.failure().orElseThrow());
+            Optional<Result> failure = prepared.started().flatMap(Work.Started::failure);
+            return report(stopping.<Result>map(Result.HandedBack::new)
+                    .or(() -> failure)
+                    .orElseGet(() -> infrastructure(prepared.failure())));
         }
         stage = Stage.RUNNING;
         getContext()
@@ -233,7 +260,9 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
                         (outcome, failure) -> new Ended(
                                 failure == null
                                         ? outcome
-                                        : new Builder.Outcome.Stopped(String.valueOf(failure.getMessage()))));
+                                        : new Builder.Outcome.Failed(
+                                                FailureClass.INFRASTRUCTURE,
+                                                "the server could not tell how it ended")));
         running.get().renew(leaseLeft());
         if (stopping.isPresent()) {
             running.get().stop();
@@ -250,17 +279,19 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
         getContext()
                 .pipeToSelf(
                         work.finish(ended.outcome()),
-                        (end, failure) -> new Finished(failure == null ? end : infrastructure(failure)));
+                        (end, failure) -> new Finished(Optional.ofNullable(end), failure));
         return this;
     }
 
     private Behavior<Message> onFinished(Finished finished) {
-        return report(finished.result());
+        return report(finished.result().orElseGet(() -> infrastructure(finished.failure())));
     }
 
-    private static Result infrastructure(Throwable failure) {
-        Throwable cause = failure.getCause() == null ? failure : failure.getCause();
-        return new Result.Failed(FailureClass.INFRASTRUCTURE, "the build could not be run: " + cause.getMessage());
+    /** What went wrong may name this machine's paths: the person who pulls is not told. */
+    private Result infrastructure(Throwable failure) {
+        getContext().getLog().error("an attempt of {} failed", lease.key(), failure);
+        return new Result.Failed(
+                FailureClass.INFRASTRUCTURE, "the build could not be run; the log of its node says more");
     }
 
     private Behavior<Message> report(Result end) {
@@ -291,10 +322,30 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
 
     private Behavior<Message> clear() {
         timers.cancelAll();
+        begun = Optional.empty();
         getContext().pipeToSelf(work.clear(), (x, failure) -> new Cleared());
         return Behaviors.receive(Message.class)
-                .onMessage(Cleared.class, cleared -> Behaviors.stopped())
+                .onMessage(Cleared.class, cleared -> Behaviors.stopped(free::run))
                 .onAnyMessage(message -> Behaviors.same())
                 .build();
+    }
+
+    /** Not by its own will, or with nothing begun. */
+    private Behavior<Message> onStopped() {
+        stopping = stopping.or(() -> Optional.of("its actor was stopped"));
+        begun.ifPresentOrElse(
+                starting -> starting.thenCompose(Attempt::ended)
+                        .handle((outcome, failure) -> work.clear())
+                        .thenCompose(cleared -> cleared)
+                        .whenComplete((cleared, failure) -> free.run()),
+                free);
+        return this;
+    }
+
+    private static CompletionStage<?> ended(Work.Started started) {
+        started.running().ifPresent(Builder.Running::stop);
+        return started.running()
+                .<CompletionStage<?>>map(Builder.Running::outcome)
+                .orElse(CompletableFuture.completedFuture(null));
     }
 }

@@ -2,6 +2,7 @@ package dev.kiln.worker;
 
 import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.DiskFullException;
 import dev.kiln.build.BuildQueue;
 import dev.kiln.build.BuildState.Result;
 import dev.kiln.build.FailureClass;
@@ -27,6 +28,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,11 +54,12 @@ public final class AttemptWork implements Attempt.Work {
     }
 
     @Override
-    public CompletionStage<Started> start(BuildQueue.Granted lease, int attempt, int slot, Duration leaseLeft) {
+    public CompletionStage<Started> start(
+            BuildQueue.Granted lease, int attempt, int slot, Supplier<Duration> leaseLeft) {
         return CompletableFuture.supplyAsync(() -> begin(lease, attempt, slot, leaseLeft), shop.executor());
     }
 
-    private Started begin(BuildQueue.Granted lease, int attempt, int slot, Duration leaseLeft) {
+    private Started begin(BuildQueue.Granted lease, int attempt, int slot, Supplier<Duration> leaseLeft) {
         Optional<RepositoryConfig> repository = shop.config().repository(key.repository());
         Builder builder = shop.builders().get(lease.request().input().builder());
         if (repository.isEmpty() || builder == null) {
@@ -85,13 +88,19 @@ public final class AttemptWork implements Attempt.Work {
                 Checkout.extract(
                         source, task.checkout(), archive.commitTime(), limits.maxOutput(), OptionalInt.empty());
             }
-            return new Started(Optional.of(builder.start(task, log, leaseLeft)), Optional.empty());
+            Duration left = leaseLeft.get();
+            if (left.isZero()) {
+                String reason = "its lease ended before its builder was started";
+                return new Started(Optional.empty(), Optional.of(new Result.HandedBack(reason)));
+            }
+            return new Started(Optional.of(builder.start(task, log, left)), Optional.empty());
         } catch (IOException e) {
             return failed(FailureClass.INFRASTRUCTURE, describe("start the build", e));
         }
     }
 
-    private static Started failed(FailureClass failureClass, String message) {
+    private Started failed(FailureClass failureClass, String message) {
+        print("kiln: " + message + "\n");
         return new Started(Optional.empty(), Optional.of(new Result.Failed(failureClass, message)));
     }
 
@@ -139,9 +148,9 @@ public final class AttemptWork implements Attempt.Work {
     /** The person who pulls is told what was attempted, never a path of this machine; the node's own log has the rest. */
     private String describe(String action, IOException failure) {
         LOG.error("could not {} of {}", action, key, failure);
-        String kind = String.valueOf(failure.getMessage()).contains("No space left")
-                ? "the disk is full"
-                : failure.getClass().getSimpleName() + ", see the node's log";
+        boolean full = failure instanceof DiskFullException
+                || String.valueOf(failure.getMessage()).contains("No space left");
+        String kind = full ? "the disk is full" : failure.getClass().getSimpleName() + ", see the node's log";
         return "could not " + action + ": " + kind;
     }
 
@@ -161,6 +170,10 @@ public final class AttemptWork implements Attempt.Work {
     private void tidy() {
         try {
             log.close();
+        } catch (IOException e) {
+            LOG.warn("could not close the log of {}", key, e);
+        }
+        try {
             if (directory != null) {
                 AttemptDirectory.delete(directory);
             }

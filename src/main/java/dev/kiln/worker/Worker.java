@@ -3,7 +3,6 @@ package dev.kiln.worker;
 import akka.Done;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
-import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -32,6 +31,8 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
     /** Start nothing new, end what runs and give it back; {@code done} is told when nothing runs any more. */
     public record HandBack(ActorRef<Done> done) implements Message {}
 
+    private record Free(long fence) implements Message {}
+
     private record News(BuildQueue.WorkerNews news) implements Message {}
 
     private enum Tick implements Message {
@@ -54,6 +55,9 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
     private final Map<Long, Running> running = new HashMap<>();
     private final Map<Long, Asked> asked = new HashMap<>();
     private long sequence;
+    /** When the last ask that the queue has answered was sent. */
+    private long answeredAskSentAt;
+
     private Optional<ActorRef<Done>> handingBack = Optional.empty();
 
     private record Asked(long sentAt, Set<Long> held) {}
@@ -61,8 +65,11 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
     /** Makes the behaviour of one attempt. */
     @FunctionalInterface
     public interface AttemptFactory {
-        /** @param leaseEnd in {@link System#nanoTime} */
-        Behavior<Attempt.Message> create(BuildQueue.Granted lease, int slot, long leaseEnd);
+        /**
+         * @param leaseEnd in the worker's {@code nanoTime}
+         * @param free to be run when nothing of the attempt is left in its slot
+         */
+        Behavior<Attempt.Message> create(BuildQueue.Granted lease, int slot, long leaseEnd, Runnable free);
     }
 
     /**
@@ -104,6 +111,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
         this.attempts = attempts;
         this.nanoTime = nanoTime;
         this.news = context.messageAdapter(BuildQueue.WorkerNews.class, News::new);
+        this.answeredAskSentAt = nanoTime.getAsLong();
         ask();
     }
 
@@ -116,7 +124,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
                     return this;
                 })
                 .onMessage(HandBack.class, this::onHandBack)
-                .onSignal(Terminated.class, this::onTerminated)
+                .onMessage(Free.class, this::onFree)
                 .build();
     }
 
@@ -141,20 +149,25 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
     }
 
     private void onGranted(BuildQueue.Granted granted) {
+        if (running.containsKey(granted.fence())) {
+            return;
+        }
         int slot = busy.nextClearBit(0);
-        boolean taken = running.containsKey(granted.fence());
         if (slot >= config.slots() || handingBack.isPresent()) {
             queue.tell(new BuildQueue.Return(
                     granted.key(), granted.fence(), "the worker has no free slot", Optional.empty()));
-        } else if (!taken) {
-            busy.set(slot);
-            // The lease runs from its grant at the queue, which was not before the last ask was sent.
-            long leaseEnd = asked.get(sequence).sentAt() + term().toNanos();
-            ActorRef<Attempt.Message> attempt =
-                    getContext().spawn(attempts.create(granted, slot, leaseEnd), "attempt-" + granted.fence());
-            getContext().watch(attempt);
-            running.put(granted.fence(), new Running(granted.fence(), slot, attempt));
+            return;
         }
+        busy.set(slot);
+        // It may have been granted before the last ask was sent, but not before the queue answered the one before.
+        long leaseEnd = answeredAskSentAt + term(queueConfig.lease());
+        ActorRef<Message> self = getContext().getSelf();
+        Runnable free = () -> self.tell(new Free(granted.fence()));
+        ActorRef<Attempt.Message> attempt =
+                getContext().spawn(attempts.create(granted, slot, leaseEnd, free), "attempt-" + granted.fence());
+        running.put(granted.fence(), new Running(granted.fence(), slot, attempt));
+        // Names the lease at once: until then the queue takes the grant for one that may have been lost.
+        ask();
     }
 
     private void onRenewed(BuildQueue.Renewed renewed) {
@@ -162,18 +175,21 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
         if (ask == null) {
             return;
         }
+        if (ask.sentAt() - answeredAskSentAt > 0) {
+            answeredAskSentAt = ask.sentAt();
+        }
         for (Running attempt : List.copyOf(running.values())) {
             if (renewed.valid().contains(attempt.fence())) {
-                attempt.attempt().tell(new Attempt.Renew(ask.sentAt() + term().toNanos()));
+                attempt.attempt().tell(new Attempt.Renew(ask.sentAt() + term(renewed.term())));
             } else if (ask.held().contains(attempt.fence())) {
                 attempt.attempt().tell(new Attempt.Stop("its lease is over"));
             }
         }
     }
 
-    /** One renewal less than the queue's, so that the work here has ended before the queue gives it to another. */
-    private Duration term() {
-        return queueConfig.lease().minus(queueConfig.ask());
+    /** In nanoseconds: one renewal less than the queue's, so that the work has ended before another worker gets it. */
+    private long term(Duration lease) {
+        return lease.minus(queueConfig.ask()).toNanos();
     }
 
     private Behavior<Message> onHandBack(HandBack handBack) {
@@ -183,14 +199,8 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
         return this;
     }
 
-    private Behavior<Message> onTerminated(Terminated end) {
-        running.values().stream()
-                .filter(r -> r.attempt().path().equals(end.getRef().path()))
-                .findFirst()
-                .ifPresent(r -> {
-                    running.remove(r.fence());
-                    busy.clear(r.slot());
-                });
+    private Behavior<Message> onFree(Free free) {
+        Optional.ofNullable(running.remove(free.fence())).ifPresent(ended -> busy.clear(ended.slot()));
         tellIfDone();
         ask();
         return this;

@@ -153,12 +153,18 @@ final class FileBlobStoreTest {
 
     @Test
     void rangesAreExact() throws Exception {
-        int size = 3 * FileRange.CHUNK + 17;
+        int size = 3 * ChunkBudget.LARGEST + 17;
         ByteString content = random.bytes(size);
         Digest digest = put(store, content);
 
         for (int[] range : new int[][] {
-            {0, 1}, {size - 1, 1}, {5, FileRange.CHUNK}, {FileRange.CHUNK - 1, 2}, {1, size - 1}, {size, 0}, {7, 0}
+            {0, 1},
+            {size - 1, 1},
+            {5, ChunkBudget.LARGEST},
+            {ChunkBudget.LARGEST - 1, 2},
+            {1, size - 1},
+            {size, 0},
+            {7, 0}
         }) {
             assertThat(read(digest, range[0], range[1]))
                     .as("from %s, %s bytes", range[0], range[1])

@@ -101,16 +101,21 @@ class BuildEntityTest {
 
     @Test
     void afterAFailureOfTheJournalNobodyWaitsForever() {
-        TestProbe<RequestAnswer> puller = request();
+        ActorRef<BuildEntity.Command> entity =
+                ACTORS.testKit().spawn(BuildEntity.create(KEY, key -> TERMS, queue.ref(), clock));
+        TestProbe<RequestAnswer> puller = ACTORS.testKit().createTestProbe();
+        entity.tell(new BuildEntity.Request(CAUSE, INPUT, puller.ref()));
+        BuildQueue.Enqueue enqueue = queue.expectMessageClass(BuildQueue.Enqueue.class);
         build.persistenceTestKit()
                 .failNextPersisted(BuildEntity.persistenceId(KEY).id());
-        queue.expectMessageClass(BuildQueue.Enqueue.class).replyTo().tell(new BuildQueue.EnqueueAnswer.Accepted());
-        puller.expectNoMessage(Duration.ZERO);
+        enqueue.replyTo().tell(new BuildQueue.EnqueueAnswer.Accepted());
+        assertThat(Samples.receive(puller, () -> time(Duration.ofSeconds(1))))
+                .isEqualTo(new RequestAnswer.Unavailable());
 
-        TestProbe<RequestAnswer> next = Samples.whileTimersRun(ACTORS.system(), this::request);
-        puller.expectMessage(new RequestAnswer.Unavailable());
+        entity.tell(new BuildEntity.Request(CAUSE, INPUT, puller.ref()));
         queue.expectMessageClass(BuildQueue.Enqueue.class).replyTo().tell(new BuildQueue.EnqueueAnswer.Accepted());
-        next.expectMessageClass(RequestAnswer.Joined.class);
+        puller.expectMessageClass(RequestAnswer.Joined.class);
+        ACTORS.testKit().stop(entity);
     }
 
     @Test

@@ -7,17 +7,10 @@ import static dev.kiln.build.Samples.MANIFEST;
 import static dev.kiln.build.Samples.NOW;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import akka.serialization.Serialization;
-import akka.serialization.SerializationExtension;
-import akka.serialization.SerializerWithStringManifest;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.testing.ActorSystemExtension;
+import dev.kiln.testing.GoldenJournal;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -31,8 +24,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * code writes what the sample holds. A sample is never changed; a new form of an event gets a new one.
  */
 class JournalFormatTest {
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     @RegisterExtension
     static final ActorSystemExtension ACTORS = ActorSystemExtension.with(Samples.serialization());
 
@@ -57,92 +48,42 @@ class JournalFormatTest {
             new QueueEvent.Removed(KEY, 1, NOW));
 
     static Stream<JsonSubTypes.Type> buildEvents() {
-        return types(BuildEvent.class);
+        return GoldenJournal.types(BuildEvent.class);
     }
 
     static Stream<JsonSubTypes.Type> queueEvents() {
-        return types(QueueEvent.class);
-    }
-
-    private static Stream<JsonSubTypes.Type> types(Class<?> family) {
-        List<JsonSubTypes.Type> named =
-                List.of(family.getAnnotation(JsonSubTypes.class).value());
-        assertThat(named.stream().map(JsonSubTypes.Type::value))
-                .as("every event has a name")
-                .containsExactlyInAnyOrder(family.getPermittedSubclasses());
-        return named.stream();
+        return GoldenJournal.types(QueueEvent.class);
     }
 
     @ParameterizedTest
     @MethodSource("buildEvents")
     void buildEventsKeepTheirForm(JsonSubTypes.Type type) throws IOException {
-        keepsItsForm(BuildEvent.class, BUILD, "build", type);
+        journal(BuildEvent.class, "build").keepsItsForm(BUILD, type);
     }
 
     @ParameterizedTest
     @MethodSource("queueEvents")
     void queueEventsKeepTheirForm(JsonSubTypes.Type type) throws IOException {
-        keepsItsForm(QueueEvent.class, QUEUE, "queue", type);
+        journal(QueueEvent.class, "queue").keepsItsForm(QUEUE, type);
     }
 
     @Test
     void storedEventsAreApplied() throws IOException {
+        GoldenJournal<BuildEvent> builds = journal(BuildEvent.class, "build");
+        GoldenJournal<QueueEvent> queues = journal(QueueEvent.class, "queue");
         BuildState build = BuildState.EMPTY;
         for (BuildEvent event : BUILD) {
-            build = build.apply(read(BuildEvent.class, write(event)));
+            build = build.apply(builds.read(builds.write(event)));
         }
         assertThat(build.status(KEY).manifest()).contains(MANIFEST);
         QueueState queue = QueueState.EMPTY;
         for (QueueEvent event : QUEUE) {
-            queue = queue.apply(read(QueueEvent.class, write(event)));
+            queue = queue.apply(queues.read(queues.write(event)));
         }
         assertThat(queue).isEqualTo(new QueueState(7, List.of()));
     }
 
-    private static <E> void keepsItsForm(
-            Class<E> family, List<? extends E> today, String directory, JsonSubTypes.Type type) throws IOException {
-        E event = today.stream()
-                .filter(type.value()::isInstance)
-                .findFirst()
-                .orElseThrow(() -> new AssertionError("add a " + type.name() + " to the events of this test"));
-        byte[] written = write(event);
-        byte[] sample;
-        String name = "/journal/" + directory + "/" + type.name() + ".v1.json";
-        try (InputStream in = JournalFormatTest.class.getResourceAsStream(name)) {
-            assertThat(in)
-                    .as("the sample " + name + ", for " + new String(written, StandardCharsets.UTF_8))
-                    .isNotNull();
-            sample = in.readAllBytes();
-        }
-
-        assertThat(read(family, sample)).isEqualTo(event);
-        assertHolds(JSON.readTree(written), JSON.readTree(sample), type.name());
-    }
-
-    /** {@code today} may say more than the sample, never less and nothing else. */
-    private static void assertHolds(JsonNode today, JsonNode sample, String where) {
-        if (!sample.isObject()) {
-            assertThat(today).as(where).isEqualTo(sample);
-            return;
-        }
-        for (Iterator<String> names = sample.fieldNames(); names.hasNext(); ) {
-            String name = names.next();
-            assertThat(today.has(name)).as(where + "." + name).isTrue();
-            assertHolds(today.get(name), sample.get(name), where + "." + name);
-        }
-    }
-
-    private static byte[] write(Object event) throws IOException {
-        Serialization serialization = SerializationExtension.get(ACTORS.system());
-        SerializerWithStringManifest serializer =
-                (SerializerWithStringManifest) serialization.serializerFor(event.getClass());
-        assertThat(serializer.manifest(event)).as("no class name is stored").isEmpty();
-        return serializer.toBinary(event);
-    }
-
-    private static <E> E read(Class<E> family, byte[] stored) throws IOException {
-        Serialization serialization = SerializationExtension.get(ACTORS.system());
-        SerializerWithStringManifest serializer = (SerializerWithStringManifest) serialization.serializerFor(family);
-        return family.cast(serializer.fromBinary(stored, ""));
+    private static <E> GoldenJournal<E> journal(Class<E> family, String directory) {
+        return new GoldenJournal<>(ACTORS.system(), family, directory);
     }
 }

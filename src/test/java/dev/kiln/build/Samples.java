@@ -1,7 +1,9 @@
 package dev.kiln.build;
 
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.ManualTime;
-import akka.actor.typed.ActorSystem;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
 import akka.persistence.testkit.javadsl.EventSourcedBehaviorTestKit;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
@@ -14,9 +16,8 @@ import dev.kiln.source.SourceArchive;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.concurrent.CompletableFuture;
-import java.util.function.Supplier;
-import org.awaitility.Awaitility;
+import java.util.function.Function;
+import java.util.stream.Stream;
 
 /** What the tests of this package build, and when. */
 final class Samples {
@@ -42,9 +43,16 @@ final class Samples {
         return new BuildEvent.Requested(request, CAUSE, INPUT, NOW);
     }
 
-    /** The bindings under which messages travel and events are stored. */
+    /** The bindings under which messages travel and events are stored, as the server has them. */
     static Config serialization() {
-        return ConfigFactory.parseResources("build-serialization.conf");
+        Config server = ConfigFactory.parseResources("kiln-akka.conf");
+        return Stream.of(
+                        "actor.serializers",
+                        "actor.serialization-identifiers",
+                        "actor.serialization-bindings",
+                        "serialization.jackson")
+                .map(path -> server.withOnlyPath("akka." + path))
+                .reduce(ConfigFactory.empty(), Config::withFallback);
     }
 
     /** Entities with a journal in memory, and timers that go off when the test says so. */
@@ -54,13 +62,25 @@ final class Samples {
                 .withFallback(serialization());
     }
 
-    /** Runs an action that only ends when timers go off: an entity that comes back after a failure of its journal. */
-    static <T> T whileTimersRun(ActorSystem<?> system, Supplier<T> action) {
-        CompletableFuture<T> done = CompletableFuture.supplyAsync(action);
-        Awaitility.await().until(() -> {
-            ManualTime.get(system).timePasses(Duration.ofMillis(100));
-            return done.isDone();
+    /** The next message; an entity that comes back after a failure of its journal needs time to pass for it. */
+    static <A> A receive(TestProbe<A> probe, Runnable passTime) {
+        for (int i = 0; i < 500; i++) {
+            try {
+                return probe.receiveMessage(Duration.ofMillis(20));
+            } catch (AssertionError notYet) {
+                passTime.run();
+            }
+        }
+        throw new AssertionError("no message, however much time passes");
+    }
+
+    /** Asks until it is answered: what is said to an entity while its journal fails is lost. */
+    static <C, A> A ask(ActorTestKit testKit, ActorRef<C> entity, Function<ActorRef<A>, C> command, Runnable passTime) {
+        TestProbe<A> probe = testKit.createTestProbe();
+        entity.tell(command.apply(probe.ref()));
+        return receive(probe, () -> {
+            passTime.run();
+            entity.tell(command.apply(probe.ref()));
         });
-        return done.join();
     }
 }

@@ -77,7 +77,7 @@ class ConfigLoaderTest {
                                 "demo",
                                 Start.ALL,
                                 new AnswerWhen.Hinted(),
-                                Duration.ofSeconds(20),
+                                Duration.ofSeconds(5),
                                 Duration.ofSeconds(25),
                                 Duration.ofSeconds(250),
                                 new Build(

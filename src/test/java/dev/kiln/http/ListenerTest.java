@@ -12,11 +12,12 @@ import akka.http.javadsl.model.HttpResponse;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.client.Hint;
 import dev.kiln.config.KilnConfig;
-import dev.kiln.http.Wire.Answer;
 import dev.kiln.http.api.HealthRoutes;
 import dev.kiln.http.registry.RegistryRoutes;
 import dev.kiln.http.wire.Routes;
 import dev.kiln.image.Pull;
+import dev.kiln.testing.Wire;
+import dev.kiln.testing.Wire.Answer;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;
@@ -73,10 +74,10 @@ class ListenerTest {
         assertThat(pull.hint()).contains(new Hint(Fakes.ARM64, false, "User-Agent"));
         assertThat(pull.hop()).contains("3.abc");
         assertThat(pull.acceptsIndex()).isFalse();
-        assertThat(pull.cause().address()).isEqualTo("127.0.0.1");
-        assertThat(pull.cause().client()).startsWith("docker/29.7");
-        assertThat(pull.cause().hint()).isEqualTo("linux/arm64/v8 by User-Agent");
-        assertThat(pull.cause().reference()).isEqualTo("latest");
+        assertThat(pull.cause().get().address()).isEqualTo("127.0.0.1");
+        assertThat(pull.cause().get().client()).startsWith("docker/29.7");
+        assertThat(pull.cause().get().hint()).isEqualTo("linux/arm64/v8 by User-Agent");
+        assertThat(pull.cause().get().reference()).isEqualTo("latest");
     }
 
     @Test
@@ -302,7 +303,7 @@ class ListenerTest {
         assertThat(server.fakes.changes.get(0))
                 .startsWith("retry " + Fakes.BUILD + " by ada (on call) xxx")
                 .hasSizeLessThan(250);
-        assertThat(server.fakes.changes.get(1)).endsWith(" by operator at 127.0.0.1");
+        assertThat(server.fakes.changes.get(1)).endsWith(" by at 127.0.0.1");
     }
 
     @Test

@@ -10,7 +10,8 @@ import static dev.kiln.http.Row.get;
 import static dev.kiln.http.Row.row;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.kiln.http.Wire.Answer;
+import dev.kiln.testing.Wire;
+import dev.kiln.testing.Wire.Answer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;

@@ -2,6 +2,7 @@ package dev.kiln.oci;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -49,6 +50,36 @@ class NamesTest {
     void tagsHaveAtMost128Characters() {
         assertThat(Tag.parse("a".repeat(128))).isPresent();
         assertThat(Tag.parse("a".repeat(129))).isEmpty();
+    }
+
+    /** The specification's own expressions are the oracle for what is checked by hand. */
+    @Test
+    void grammarsAreThoseOfTheSpecification() {
+        long seed = new SplittableRandom().nextLong();
+        SplittableRandom random = new SplittableRandom(seed);
+        String component = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
+        for (int i = 0; i < 20_000; i++) {
+            StringBuilder text = new StringBuilder();
+            for (int length = random.nextInt(12); length > 0; length--) {
+                text.append("ab09Z._-/:\u00e4".charAt(random.nextInt(11)));
+            }
+            assertThat(RepositoryName.parse(text.toString()).isPresent())
+                    .as("%s, seed %s", text, seed)
+                    .isEqualTo(text.toString().matches(component + "(/" + component + ")*"));
+            assertThat(Tag.parse(text.toString()).isPresent())
+                    .as("%s, seed %s", text, seed)
+                    .isEqualTo(text.toString().matches("[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"));
+        }
+    }
+
+    @Test
+    void revisionsAreFullLowerCaseCommitIds() {
+        assertThat(Revision.parse(SHA)).isPresent();
+        assertThat(Revision.parse("0f".repeat(32))).isPresent();
+        assertThat(Revision.parse(SHA.substring(1))).isEmpty();
+        assertThat(Revision.parse(SHA.substring(1) + "G")).isEmpty();
+        assertThat(Revision.parse(SHA.substring(1) + "A")).isEmpty();
+        assertThat(Revision.parse("")).isEmpty();
     }
 
     @Test

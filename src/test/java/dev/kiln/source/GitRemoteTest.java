@@ -11,6 +11,7 @@ import dev.kiln.config.RepositoryConfig.Credentials;
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.config.RepositoryConfig.Ssh;
 import dev.kiln.oci.Tag;
+import dev.kiln.testing.GitHttp;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;

@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
+import dev.kiln.testing.GitHttp;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;

@@ -169,7 +169,7 @@ public final class ApiRoutes implements Routes {
         String by = call.header("x-kiln-operator")
                 .map(name -> OneLine.of(name, MAX_OPERATOR))
                 .filter(name -> !name.isEmpty())
-                .orElse("operator at " + call.address());
+                .orElse("at " + call.address());
         return operation.apply(by).thenApply(status -> ProblemDetails.json(200, json.status(status), List.of()));
     }
 

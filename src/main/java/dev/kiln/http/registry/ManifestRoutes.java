@@ -6,6 +6,8 @@ import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.StatusCodes;
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
 import dev.kiln.client.Hints;
@@ -63,16 +65,25 @@ final class ManifestRoutes {
     private final Images images;
     private final Supplier<String> publicUrl;
 
+    /** The answers to hits, which are always the same. Each lives no longer than what it was made of. */
+    private final Cache<Served, HttpResponse> byTag = answers();
+
+    private final Cache<Served, HttpResponse> byDigest = answers();
+
     ManifestRoutes(Images images, Supplier<String> publicUrl) {
         this.images = images;
         this.publicUrl = publicUrl;
+    }
+
+    private static Cache<Served, HttpResponse> answers() {
+        return Caffeine.newBuilder().weakKeys().maximumSize(10_000).build();
     }
 
     CompletionStage<HttpResponse> byTag(Call call, RepositoryConfig config, RepositoryName name, Tag tag) {
         Optional<Hint> hint = hint(call, config);
         Optional<String> hop =
                 call.query().all(HOP).stream().findFirst().filter(w -> !w.isEmpty() && w.length() <= MAX_HOP);
-        Cause cause = new Cause(
+        Supplier<Cause> cause = () -> new Cause(
                 call.header("user-agent").orElse(""),
                 call.address(),
                 hint.map(Hint::toString).orElse(""),
@@ -92,6 +103,7 @@ final class ManifestRoutes {
                         call,
                         served.orElseThrow(() -> new Problem(
                                 ProblemCode.MANIFEST_UNKNOWN, "this repository has no manifest of that digest")),
+                        byDigest,
                         List.of(Headers.IMMUTABLE)));
     }
 
@@ -109,7 +121,7 @@ final class ManifestRoutes {
 
     private HttpResponse render(Call call, PullAnswer answer) {
         if (answer instanceof Served served) {
-            return render(call, served, List.of(REVALIDATE, VARY));
+            return render(call, served, byTag, List.of(REVALIDATE, VARY));
         }
         if (answer instanceof KeepWaiting waiting) {
             return redirect(call, waiting);
@@ -128,12 +140,25 @@ final class ManifestRoutes {
         return explained(ProblemCode.MANIFEST_UNKNOWN, 424, failed.message(), Optional.of(failed.build()), List.of());
     }
 
-    private static HttpResponse render(Call call, Served served, List<HttpHeader> caching) {
-        String digest = served.descriptor().digest().value();
-        String tag = '"' + digest + '"';
+    private static HttpResponse render(
+            Call call, Served served, Cache<Served, HttpResponse> answers, List<HttpHeader> caching) {
+        HttpResponse whole = answers.get(served, s -> whole(s, caching));
+        List<String> ifNoneMatch = call.headers("if-none-match");
+        if (!ifNoneMatch.isEmpty() && EntityTags.named(ifNoneMatch, entityTag(served))) {
+            return HttpResponse.create().withStatus(StatusCodes.NOT_MODIFIED).withHeaders(whole.getHeaders());
+        }
+        return whole;
+    }
+
+    private static String entityTag(Served served) {
+        return '"' + served.descriptor().digest().value() + '"';
+    }
+
+    private static HttpResponse whole(Served served, List<HttpHeader> caching) {
         List<HttpHeader> headers = new ArrayList<>(8);
-        headers.add(Headers.of("Docker-Content-Digest", digest));
-        headers.add(Headers.of("ETag", tag));
+        headers.add(
+                Headers.of("Docker-Content-Digest", served.descriptor().digest().value()));
+        headers.add(Headers.of("ETag", entityTag(served)));
         headers.addAll(caching);
         headers.add(Headers.NO_SNIFF);
         if (!served.missing().isEmpty()) {
@@ -141,10 +166,6 @@ final class ManifestRoutes {
             headers.add(Headers.of("X-Kiln-Missing-Platforms", missing));
             headers.add(Headers.warning(
                     OneLine.of("this index is incomplete: not built yet: " + missing, ErrorResponses.MAX_MESSAGE)));
-        }
-        List<String> ifNoneMatch = call.headers("if-none-match");
-        if (!ifNoneMatch.isEmpty() && EntityTags.named(ifNoneMatch, tag)) {
-            return HttpResponse.create().withStatus(StatusCodes.NOT_MODIFIED).withHeaders(headers);
         }
         return HttpResponse.create()
                 .withHeaders(headers)

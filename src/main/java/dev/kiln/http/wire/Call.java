@@ -19,18 +19,21 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Call {
     private final HttpRequest request;
+    private final Iterable<HttpHeader> headers;
     private final String path;
     private final Query query;
 
-    private Call(HttpRequest request, String path, Query query) {
+    private Call(HttpRequest request, Iterable<HttpHeader> headers, String path, Query query) {
         this.request = request;
+        this.headers = headers;
         this.path = path;
         this.query = query;
     }
 
     /** @param request from a listener with {@code raw-request-uri-header}, without which the path is Akka's reading of it */
     public static Call of(HttpRequest request) {
-        String target = first(request, "raw-request-uri");
+        Iterable<HttpHeader> headers = request.getHeaders();
+        String target = first(headers, "raw-request-uri");
         if (target == null) {
             target = request.getUri().toString();
         }
@@ -44,7 +47,7 @@ public final class Call {
         int question = target.indexOf('?', begin);
         String path = target.substring(begin, question < 0 ? target.length() : question);
         Query query = question < 0 ? Query.NONE : new Query(target.substring(question + 1));
-        return new Call(request, path, query);
+        return new Call(request, headers, path, query);
     }
 
     public HttpRequest request() {
@@ -79,13 +82,13 @@ public final class Call {
 
     /** The first header of that name, which is given in lower case. */
     public Optional<String> header(String lowerCaseName) {
-        return Optional.ofNullable(first(request, lowerCaseName));
+        return Optional.ofNullable(first(headers, lowerCaseName));
     }
 
     /** Every header of that name, which is given in lower case, in order. */
     public List<String> headers(String lowerCaseName) {
         List<String> values = new ArrayList<>(2);
-        for (HttpHeader header : request.getHeaders()) {
+        for (HttpHeader header : headers) {
             if (header.is(lowerCaseName)) {
                 values.add(header.value());
             }
@@ -93,8 +96,8 @@ public final class Call {
         return values;
     }
 
-    private static String first(HttpRequest request, String lowerCaseName) {
-        for (HttpHeader header : request.getHeaders()) {
+    private static String first(Iterable<HttpHeader> headers, String lowerCaseName) {
+        for (HttpHeader header : headers) {
             if (header.is(lowerCaseName)) {
                 return header.value();
             }

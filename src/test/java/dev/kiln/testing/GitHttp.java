@@ -1,4 +1,4 @@
-package dev.kiln.source;
+package dev.kiln.testing;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -13,6 +13,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.zip.GZIPInputStream;
@@ -23,18 +24,20 @@ import org.eclipse.jgit.transport.RefAdvertiser;
 import org.eclipse.jgit.transport.UploadPack;
 
 /** A git server over smart http, serving the bare repositories of a folder. */
-final class GitHttp implements AutoCloseable {
+public final class GitHttp implements AutoCloseable {
     private final HttpServer server;
     private final ExecutorService threads = Executors.newCachedThreadPool();
     private final Path root;
     /** The path and Authorization of each request. */
-    final List<String> requests = new CopyOnWriteArrayList<>();
+    public final List<String> requests = new CopyOnWriteArrayList<>();
 
     private volatile Optional<String> authorization = Optional.empty();
     private volatile int status = 200;
     private volatile String redirect = "";
+    private volatile boolean silent;
+    private final CountDownLatch closed = new CountDownLatch(1);
 
-    GitHttp(Path root) throws IOException {
+    public GitHttp(Path root) throws IOException {
         this.root = root;
         this.server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/", this::answer);
@@ -42,26 +45,31 @@ final class GitHttp implements AutoCloseable {
         server.start();
     }
 
-    int port() {
+    public int port() {
         return server.getAddress().getPort();
     }
 
-    String url(String path) {
+    public String url(String path) {
         return "http://127.0.0.1:" + port() + path;
     }
 
     /** From now on every answer is this. */
-    void status(int code) {
+    public void status(int code) {
         status = code;
     }
 
     /** From now on every request without these is a 401. */
-    void require(String user, String password) {
+    public void require(String user, String password) {
         authorization = Optional.of("Basic "
                 + Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8)));
     }
 
-    void redirect(String prefix) {
+    /** Whether requests are taken from now on, and never answered. */
+    public void silent(boolean whether) {
+        silent = whether;
+    }
+
+    public void redirect(String prefix) {
         status = 302;
         redirect = prefix;
     }
@@ -71,6 +79,9 @@ final class GitHttp implements AutoCloseable {
             String given = exchange.getRequestHeaders().getFirst("Authorization");
             String path = exchange.getRequestURI().getPath();
             requests.add(path + " " + given);
+            if (silent) {
+                closed.await();
+            }
             if (status != 200) {
                 exchange.getResponseHeaders().add("Location", redirect + exchange.getRequestURI());
                 exchange.sendResponseHeaders(status, -1);
@@ -84,6 +95,8 @@ final class GitHttp implements AutoCloseable {
             } else {
                 exchange.sendResponseHeaders(404, -1);
             }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -125,6 +138,7 @@ final class GitHttp implements AutoCloseable {
 
     @Override
     public void close() {
+        closed.countDown();
         server.stop(0);
         threads.shutdownNow();
     }

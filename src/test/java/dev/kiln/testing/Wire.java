@@ -1,4 +1,4 @@
-package dev.kiln.http;
+package dev.kiln.testing;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -10,26 +10,26 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** HTTP by hand: sends bytes as they are, which no well-behaved client does, and keeps the answer's as they came. */
-final class Wire implements AutoCloseable {
+public final class Wire implements AutoCloseable {
     private final Socket socket;
 
-    Wire(int port) throws IOException {
+    public Wire(int port) throws IOException {
         socket = new Socket(InetAddress.getLoopbackAddress(), port);
         socket.setSoTimeout(20_000);
     }
 
     /** An answer: its status line, its header lines, its body byte for byte as ISO 8859-1. */
-    record Answer(String statusLine, List<String> lines, String text) {
-        int status() {
+    public record Answer(String statusLine, List<String> lines, String text) {
+        public int status() {
             return Integer.parseInt(statusLine.split(" ", 3)[1]);
         }
 
-        String reason() {
+        public String reason() {
             return statusLine.split(" ", 3)[2];
         }
 
         /** The value of the only header of that name, or empty. */
-        String header(String name) {
+        public String header(String name) {
             List<String> values = lines.stream()
                     .filter(line -> line.regionMatches(true, 0, name + ":", 0, name.length() + 1))
                     .map(line -> line.substring(name.length() + 1).strip())
@@ -41,14 +41,14 @@ final class Wire implements AutoCloseable {
         }
     }
 
-    static Answer once(int port, String request) throws IOException {
+    public static Answer once(int port, String request) throws IOException {
         try (Wire wire = new Wire(port)) {
             return wire.exchange(request);
         }
     }
 
     /** Sends {@code method target} with header lines and reads the answer. */
-    Answer request(String method, String target, String... headers) throws IOException {
+    public Answer request(String method, String target, String... headers) throws IOException {
         StringBuilder text = new StringBuilder(method + " " + target + " HTTP/1.1\r\nHost: evil.example\r\n");
         for (String header : headers) {
             text.append(header).append("\r\n");
@@ -56,7 +56,7 @@ final class Wire implements AutoCloseable {
         return exchange(text.append("\r\n").toString());
     }
 
-    Answer exchange(String request) throws IOException {
+    public Answer exchange(String request) throws IOException {
         socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
         socket.getOutputStream().flush();
         return read(request.startsWith("HEAD "));
@@ -85,7 +85,7 @@ final class Wire implements AutoCloseable {
     }
 
     /** The first line of a chunked answer's body, read without waiting for its end. */
-    String firstLineOf(String target) throws IOException {
+    public String firstLineOf(String target) throws IOException {
         socket.getOutputStream()
                 .write(("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
         InputStream in = socket.getInputStream();
@@ -97,7 +97,7 @@ final class Wire implements AutoCloseable {
     }
 
     /** Whether the server has closed the connection. */
-    boolean isClosed() throws IOException {
+    public boolean isClosed() throws IOException {
         return socket.getInputStream().read() < 0;
     }
 

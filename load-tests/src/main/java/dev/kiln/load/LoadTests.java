@@ -1,0 +1,250 @@
+package dev.kiln.load;
+
+import dev.kiln.load.Images.Image;
+import dev.kiln.load.Options.Scenario;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/**
+ * Runs Kiln, docker-registry and nginx side by side on loopback with the same image, measures them in turn, and prints how
+ * they compare. Needs wrk, nginx, docker-registry, skopeo and git.
+ */
+public final class LoadTests {
+    private static final int BLOB_CONNECTIONS = 4;
+    private static final int WARM_UP_SLICE = 2;
+    private static final PrintStream OUT = System.out;
+
+    private final Options options;
+    private final Path work;
+    private final Path git;
+    private final Report report = new Report();
+    private final List<Server> running = new CopyOnWriteArrayList<>();
+
+    private LoadTests(Options options, Path work) {
+        this.options = options;
+        this.work = work;
+        this.git = work.resolve("git");
+    }
+
+    /** Exits with 0 when all was measured, 1 when it was not (with --check: or a target was missed), 2 for a wrong command line. */
+    public static void main(String[] arguments) throws IOException, InterruptedException {
+        Options options;
+        try {
+            options = Options.parse(arguments);
+        } catch (IllegalArgumentException e) {
+            System.err.println(e.getMessage() + "\n" + Options.USAGE);
+            System.exit(2);
+            return;
+        }
+        System.exit(run(options) ? 0 : 1);
+    }
+
+    private static boolean run(Options options) throws IOException, InterruptedException {
+        // Builders run as users of their own and have to get through.
+        Path work = Files.createTempDirectory(
+                "kiln-load-", PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwxr-xr-x")));
+        LoadTests tests = new LoadTests(options, work);
+        // However this ends, with a signal too: no server and no file stays behind.
+        Runtime.getRuntime().addShutdownHook(new Thread(tests::cleanUp));
+        tests.measure();
+        String table = tests.report.toString();
+        OUT.println(table);
+        Files.createDirectories(options.output());
+        Files.writeString(options.output().resolve("load-tests.txt"), table);
+        Files.writeString(options.output().resolve("load-tests.svg"), Plot.svg(tests.report.comparisons()));
+        return !(options.check() && tests.report.missed());
+    }
+
+    private void measure() throws IOException, InterruptedException {
+        for (String name : List.of("small", "large", "huge")) {
+            Sources.create(git, name);
+        }
+        Server kiln = running(Servers.kiln(options, work.resolve("kiln"), git));
+        List<Server> servers = List.of(
+                kiln,
+                running(Servers.dockerRegistry(work.resolve("registry"))),
+                running(Servers.nginx(work.resolve("nginx"))));
+        if (options.scenarios().contains(Scenario.MANIFEST)) {
+            manifests(servers);
+        }
+        if (options.scenarios().contains(Scenario.BLOB)) {
+            blobs(servers);
+        }
+        if (options.scenarios().contains(Scenario.FIRST)) {
+            firstPull(kiln);
+        }
+        if (options.scenarios().contains(Scenario.HUGE)) {
+            huge(kiln);
+        }
+    }
+
+    private Server running(Server server) {
+        running.add(server);
+        return server;
+    }
+
+    private void cleanUp() {
+        running.forEach(Server::close);
+        try {
+            Command.run(Path.of("/"), "rm", "-rf", work.toString());
+        } catch (IOException e) {
+            System.err.println("could not remove " + work + ": " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void manifests(List<Server> servers) throws IOException, InterruptedException {
+        Image image = share(servers, "small");
+        compare("manifest by tag", servers, "/v2/small/manifests/main", image.indexDigest());
+        compare("manifest by digest", servers, "/v2/small/manifests/" + image.indexDigest(), image.indexDigest());
+    }
+
+    private void compare(String title, List<Server> servers, String path, String digest)
+            throws IOException, InterruptedException {
+        Comparison comparison = new Comparison(title, "requests", 1);
+        for (Server server : servers) {
+            Images.verify(server, path, digest);
+            warmUp(server, slice -> Manifests.measure(slice, path, WARM_UP_SLICE));
+        }
+        rounds(
+                title,
+                servers,
+                server -> comparison.add(server.name(), Manifests.measure(server, path, options.seconds())));
+        report.add(comparison);
+        report.atLeast(12, comparison.ratio("kiln", "docker-registry"), title + ", requests/s of docker-registry");
+        report.atLeast(0.4, comparison.ratio("kiln", "nginx"), title + ", requests/s of nginx");
+    }
+
+    private void blobs(List<Server> servers) throws IOException, InterruptedException {
+        Image image = share(servers, "large");
+        String path = "/v2/large/blobs/" + image.layerDigest();
+        String title = "256 MB blob, " + BLOB_CONNECTIONS + " connections";
+        Comparison comparison = new Comparison(title, "MB", 1e6);
+        for (Server server : servers) {
+            Images.verify(server, path, image.layerDigest());
+            warmUp(server, slice -> Blobs.measure(slice, path, BLOB_CONNECTIONS, WARM_UP_SLICE));
+        }
+        Server kiln = servers.get(0);
+        kiln.forgetPeak();
+        double before = kiln.residentBytes();
+        rounds(
+                title,
+                servers,
+                server -> comparison.add(
+                        server.name(), Blobs.measure(server, path, BLOB_CONNECTIONS, options.seconds())));
+        report.add(comparison);
+        report.note(
+                "kiln's resident memory, %d connections: %.0f MB before, %.0f MB at most",
+                BLOB_CONNECTIONS, before / 1e6, kiln.peakBytes() / 1e6);
+        report.atLeast(0.6, comparison.ratio("kiln", "docker-registry"), title + ", bytes/s of docker-registry");
+        flatMemory(kiln, path);
+    }
+
+    private void flatMemory(Server kiln, String path) throws IOException, InterruptedException {
+        double few = peak(kiln, path, 5);
+        double many = peak(kiln, path, 50);
+        report.note(
+                "kiln's resident memory: %.0f MB at most with 5 connections, %.0f MB with 50", few / 1e6, many / 1e6);
+        report.atMost(1.2, many / few, "256 MB blob, peak memory with 50 connections over that with 5");
+    }
+
+    private double peak(Server server, String path, int connections) throws IOException, InterruptedException {
+        server.forgetPeak();
+        Blobs.measure(server, path, connections, options.seconds());
+        return server.peakBytes();
+    }
+
+    private void firstPull(Server kiln) throws IOException, InterruptedException {
+        FirstPull scenario = new FirstPull(work.resolve("first"), git);
+        List<Double> pulls = new ArrayList<>();
+        List<Double> byHand = new ArrayList<>();
+        List<Double> ratios = new ArrayList<>();
+        for (int round = 0; round <= options.rounds(); round++) {
+            FirstPull.Times times = scenario.measure(kiln, round);
+            OUT.printf(
+                    "first pull: %.2f s, by hand %.2f s%s%n",
+                    times.pull(), times.byHand(), round == 0 ? " (warm-up)" : "");
+            if (round > 0) {
+                pulls.add(times.pull());
+                byHand.add(times.byHand());
+                ratios.add(times.pull() / times.byHand());
+            }
+        }
+        report.note(
+                "first pull of a build of about %d s: %.2f s; git clone, build and copy by hand: %.2f s",
+                Sources.SLOW_SECONDS, Comparison.median(pulls), Comparison.median(byHand));
+        report.atMost(1.3, Comparison.median(ratios), "first pull, time of clone, build and copy by hand");
+    }
+
+    private void huge(Server kiln) throws IOException, InterruptedException {
+        kiln.forgetPeak();
+        double before = kiln.residentBytes();
+        long start = System.nanoTime();
+        Image image = Images.pull(kiln, "huge");
+        double built = (System.nanoTime() - start) / 1e9;
+        long bytes = Images.verify(kiln, "/v2/huge/blobs/" + image.layerDigest(), image.layerDigest());
+        double pulled = (System.nanoTime() - start) / 1e9 - built;
+        report.note(
+                "a layer of %.2f GB with a heap of 512 MB: built and taken in in %.1f s, pulled and hashed in %.1f s",
+                bytes / 1e9, built, pulled);
+        report.note("  kiln's resident memory: %.0f MB before, %.0f MB at most", before / 1e6, kiln.peakBytes() / 1e6);
+        report.atMost(1.2, kiln.peakBytes() / before, "a layer of 2 GB, peak memory over that before");
+    }
+
+    /** Has Kiln build the image, and gives its bytes to the others. */
+    private Image share(List<Server> servers, String name) throws IOException, InterruptedException {
+        Server kiln = servers.get(0);
+        Image image = Images.pull(kiln, name);
+        Command.run(
+                work,
+                "skopeo",
+                "copy",
+                "--quiet",
+                "--all",
+                "--preserve-digests",
+                "--src-tls-verify=false",
+                "--dest-tls-verify=false",
+                "docker://127.0.0.1:" + kiln.port() + "/" + name + ":main",
+                "docker://127.0.0.1:" + servers.get(1).port() + "/" + name + ":main");
+        Path www = work.resolve("nginx/www");
+        String repository = "/v2/" + name;
+        Images.save(kiln, repository + "/manifests/main", www);
+        Images.save(kiln, repository + "/manifests/" + image.indexDigest(), www);
+        Images.save(kiln, repository + "/blobs/" + image.layerDigest(), www);
+        return image;
+    }
+
+    /** Until the server has had so much CPU time: where others use the machine too, a compiler needs longer to get it. */
+    private void warmUp(Server server, Measurement load) throws IOException, InterruptedException {
+        double until = server.cpuSeconds() + options.warmUp();
+        long deadline = System.nanoTime() + 4L * options.warmUp() * 1_000_000_000L;
+        while (server.cpuSeconds() < until && System.nanoTime() < deadline) {
+            load.of(server);
+        }
+    }
+
+    private interface Measurement {
+        void of(Server server) throws IOException, InterruptedException;
+    }
+
+    /** All servers once a round, each time another one first. */
+    private void rounds(String title, List<Server> servers, Measurement measurement)
+            throws IOException, InterruptedException {
+        List<Server> order = new ArrayList<>(servers);
+        for (int round = 1; round <= options.rounds(); round++) {
+            OUT.printf("%s: round %d of %d%n", title, round, options.rounds());
+            for (Server server : order) {
+                measurement.of(server);
+            }
+            Collections.rotate(order, 1);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+package dev.kiln.load;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Many small answers: wrk asks for one manifest, again and again, over kept connections. */
+final class Manifests {
+    private static final int CONNECTIONS = 32;
+    private static final Pattern REQUESTS = Pattern.compile("(\\d+) requests in ([0-9.]+)s");
+    private static final Pattern ERRORS = Pattern.compile("Non-2xx|Socket errors");
+
+    private Manifests() {}
+
+    static Sample measure(Server server, String path, int seconds) throws IOException, InterruptedException {
+        double cpu = server.cpuSeconds();
+        String output = Command.run(
+                Path.of("/"),
+                Command.find("wrk"),
+                "--threads",
+                "1",
+                "--connections",
+                Integer.toString(CONNECTIONS),
+                "--duration",
+                seconds + "s",
+                "--header",
+                "Accept: " + Images.ACCEPT,
+                server.url(path));
+        Matcher requests = REQUESTS.matcher(output);
+        if (!requests.find() || ERRORS.matcher(output).find()) {
+            throw new IOException("wrk saw errors of " + server.name() + ":\n" + output);
+        }
+        return new Sample(
+                Double.parseDouble(requests.group(1)),
+                Double.parseDouble(requests.group(2)),
+                server.cpuSeconds() - cpu);
+    }
+}

@@ -1,0 +1,70 @@
+package dev.kiln.load;
+
+import java.util.List;
+import java.util.Locale;
+
+/** The comparisons as bars, in an SVG of nothing but rectangles and text. */
+final class Plot {
+    private static final int WIDTH = 760;
+    private static final int LEFT = 130;
+    private static final int BAR = 18;
+    private static final int LONGEST = 460;
+
+    private Plot() {}
+
+    static String svg(List<Comparison> comparisons) {
+        StringBuilder body = new StringBuilder();
+        int y = 10;
+        for (Comparison comparison : comparisons) {
+            y += 24;
+            body.append(text(10, y, "bold", comparison.title()));
+            y = bars(body, comparison, y, comparison.unit() + "/s", true);
+            y = bars(body, comparison, y, comparison.unit() + " per CPU second", false);
+            y += 16;
+        }
+        return String.format(
+                Locale.ROOT,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\""
+                        + " font-size=\"12\">%n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n%s</svg>%n",
+                WIDTH,
+                y + 10,
+                body);
+    }
+
+    private static int bars(StringBuilder body, Comparison comparison, int top, String unit, boolean perSecond) {
+        int y = top + 20;
+        body.append(text(10, y, "normal", unit));
+        double largest = 0;
+        for (String server : comparison.servers()) {
+            largest = Math.max(largest, value(comparison, server, perSecond));
+        }
+        for (String server : comparison.servers()) {
+            double value = value(comparison, server, perSecond);
+            y += BAR + 4;
+            body.append(text(10, y, "normal", "  " + server))
+                    .append(String.format(
+                            Locale.ROOT,
+                            "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>%n",
+                            LEFT,
+                            y - BAR + 5,
+                            LONGEST * value / largest,
+                            BAR,
+                            server.equals("kiln") ? "#c2410c" : "#94a3b8"))
+                    .append(text(
+                            LEFT + LONGEST * value / largest + 6,
+                            y,
+                            "normal",
+                            String.format(Locale.ROOT, "%.1f", value)));
+        }
+        return y + 4;
+    }
+
+    private static double value(Comparison comparison, String server, boolean perSecond) {
+        return perSecond ? comparison.perSecond(server) : comparison.perCpuSecond(server);
+    }
+
+    private static String text(double x, int y, String weight, String text) {
+        return String.format(
+                Locale.ROOT, "<text x=\"%.0f\" y=\"%d\" font-weight=\"%s\">%s</text>%n", x, y, weight, text);
+    }
+}

@@ -1,0 +1,163 @@
+package dev.kiln.image;
+
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.image.RevisionWaiter.Join;
+import dev.kiln.image.RevisionWaiter.Outcome;
+import dev.kiln.image.WaitPolicy.Decision;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Platform;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+
+/**
+ * The pulls that wait for one revision on this node. Answers each when the policy says so or its hop ends. Without clock
+ * or timer; not thread-safe.
+ */
+final class WaitingPulls {
+    private static final int MAX = 10_000;
+
+    private final TagKey key;
+    private final RepositoryConfig config;
+    private final List<Join> pulls = new ArrayList<>();
+
+    private Optional<RevisionSnapshot> snapshot = Optional.empty();
+    private Optional<Instant> moreUntil = Optional.empty();
+    private Set<Platform> queueFull = Set.of();
+
+    WaitingPulls(TagKey key, RepositoryConfig config) {
+        this.key = key;
+        this.config = config;
+    }
+
+    boolean isEmpty() {
+        return pulls.isEmpty();
+    }
+
+    void forEach(Consumer<Join> action) {
+        pulls.forEach(action);
+    }
+
+    Optional<Join> first() {
+        return pulls.stream().findFirst();
+    }
+
+    /**
+     * Keeps a pull that cannot be answered yet.
+     *
+     * @return when time alone will change something for it; empty when it was answered
+     */
+    Optional<Instant> add(Join pull, Instant now) {
+        if (pulls.size() >= MAX) {
+            pull.outcome()
+                    .completeExceptionally(new Problem(
+                            ProblemCode.UNAVAILABLE,
+                            "too many pulls of this image are waiting; try again in a moment"));
+            return Optional.empty();
+        }
+        Optional<Instant> due = settle(pull, now, new HashMap<>());
+        if (due.isPresent()) {
+            pulls.add(pull);
+        }
+        return due;
+    }
+
+    /**
+     * From now on this is what is known.
+     *
+     * @param more until when an index that lists more is about to come: a pull that asks for no platform in particular is
+     *     not given one that is out of date already
+     */
+    void see(RevisionSnapshot latest, Optional<Instant> more) {
+        snapshot = Optional.of(latest);
+        moreUntil = more;
+    }
+
+    /** @param platforms whose builds found no place in the queue */
+    void seeQueueFull(Set<Platform> platforms) {
+        queueFull = Set.copyOf(platforms);
+    }
+
+    /**
+     * Answers every pull that need not wait any longer.
+     *
+     * @return when time alone will change something for the others
+     */
+    Optional<Instant> answer(Instant now) {
+        Optional<Instant> next = Optional.empty();
+        Map<Optional<Platform>, Decision> decided = new HashMap<>();
+        for (Iterator<Join> each = pulls.iterator(); each.hasNext(); ) {
+            Optional<Instant> due = settle(each.next(), now, decided);
+            if (due.isEmpty()) {
+                each.remove();
+            } else if (next.isEmpty() || due.get().isBefore(next.get())) {
+                next = due;
+            }
+        }
+        return next;
+    }
+
+    void failAll(Problem problem) {
+        pulls.forEach(pull -> pull.outcome().completeExceptionally(problem));
+        pulls.clear();
+    }
+
+    /** @param decided what was decided already at this time, by wanted platform */
+    private Optional<Instant> settle(Join pull, Instant now, Map<Optional<Platform>, Decision> decided) {
+        Decision decision = snapshot.map(s -> decide(pull, s, now, decided)).orElse(new Decision.KeepWaiting());
+        Optional<Outcome> outcome = outcome(pull, decision, now);
+        if (outcome.isPresent()) {
+            pull.outcome().complete(outcome.get());
+            return Optional.empty();
+        }
+        Optional<Instant> reconsiderAt =
+                decision instanceof Decision.KeepWaiting waiting ? waiting.reconsiderAt() : Optional.empty();
+        return Optional.of(reconsiderAt.filter(pull.deadline()::isAfter).orElse(pull.deadline()));
+    }
+
+    private Decision decide(Join pull, RevisionSnapshot known, Instant now, Map<Optional<Platform>, Decision> decided) {
+        if (pull.wish().joining(config, known.statuses().keySet()).isPresent()) {
+            return new Decision.KeepWaiting();
+        }
+        return decided.computeIfAbsent(known.platform(config, pull.wish()), platform -> {
+            Decision decision = WaitPolicy.decide(config, platform, known.statuses(), known.openedAt(), now);
+            boolean outOfDate = platform.isEmpty()
+                    && !known.complete()
+                    && moreUntil.filter(now::isBefore).isPresent();
+            return decision instanceof Decision.Answer && outOfDate ? new Decision.KeepWaiting(moreUntil) : decision;
+        });
+    }
+
+    private Optional<Outcome> outcome(Join pull, Decision decision, Instant now) {
+        if (decision instanceof Decision.Answer) {
+            return Optional.of(new Outcome.Ready(snapshot.orElseThrow()));
+        }
+        if (decision instanceof Decision.GiveUp gaveUp) {
+            return Optional.of(new Outcome.GaveUp(build(gaveUp.platform()), gaveUp.failure()));
+        }
+        if (now.isBefore(pull.deadline())) {
+            return Optional.empty();
+        }
+        if (snapshot.isEmpty()) {
+            return Optional.of(new Outcome.TimedOut("fetching the source", Optional.empty(), false));
+        }
+        RevisionSnapshot known = snapshot.get();
+        Platform platform = known.platform(config, pull.wish())
+                .orElseGet(() -> WaitPolicy.defaultPlatform(
+                        config, List.copyOf(known.statuses().keySet())));
+        return Optional.of(
+                new Outcome.TimedOut(known.progress(now), Optional.of(build(platform)), queueFull.contains(platform)));
+    }
+
+    private BuildKey build(Platform platform) {
+        return new BuildKey(key.repository(), key.revision().orElseThrow(), platform);
+    }
+}

@@ -1,0 +1,170 @@
+package dev.kiln.hostile;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.kiln.testing.Wire;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Builds that cheat or run wild: who pulls is told what they did, their log says it, and nothing of them is served. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class HostileBuildsIT {
+    private Site site;
+
+    @BeforeAll
+    void start(@TempDir Path directory) throws IOException {
+        site = new Site(directory);
+        Files.writeString(directory.resolve("secret"), "the host's own");
+        site.start(site.repository("build.max-output = 8MiB, build.max-log = 64KiB, build.timeout = 60s")
+                + "kiln.builders.script.max-processes = 32\n");
+    }
+
+    @AfterAll
+    void end() {
+        site.close();
+    }
+
+    static Stream<Arguments> builds() {
+        return Stream.of(
+                build("wrong-digest", "source", "bytes, but its descriptor says", "image_and printf x >>$blobs/$layer"),
+                build("other-bytes", "source", "is damaged", "image_and echo CONTENT >$blobs/$layer"),
+                build("missing-layer", "source", "is missing", "image_and rm $blobs/$layer"),
+                build("missing-config", "source", "is missing", "image_and rm $blobs/$config"),
+                build("linked-layer", "source", "link", "image_and ln -sf /etc/hostname $blobs/$layer"),
+                build("linked-index", "source", "link", "image_and ln -sf /etc/passwd $KILN_OUTPUT/index.json"),
+                build(
+                        "linked-blobs",
+                        "source",
+                        "link",
+                        "image_and cp -r $KILN_OUTPUT/blobs /tmp/x$$; rm -r $KILN_OUTPUT/blobs;"
+                                + " ln -s /tmp/x$$ $KILN_OUTPUT/blobs"),
+                build(
+                        "linked-output",
+                        "source",
+                        "exit code",
+                        "rmdir $KILN_OUTPUT/* $KILN_OUTPUT; ln -s /etc $KILN_OUTPUT"),
+                build(
+                        "pipe-for-index",
+                        "source",
+                        "FIFO",
+                        "image_and rm $KILN_OUTPUT/index.json; mkfifo $KILN_OUTPUT/index.json"),
+                build(
+                        "absolute-digest",
+                        "source",
+                        "",
+                        "image_and printf '%s' "
+                                + "'{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+                                + "\"digest\":\"sha256:/etc/passwd\",\"size\":10}]}' >$KILN_OUTPUT/index.json"),
+                build(
+                        "tar-absolute",
+                        "source",
+                        "",
+                        "image_and cd $KILN_OUTPUT; echo x >/tmp/abs$$;"
+                                + " tar -P -cf /tmp/o$$ * /tmp/abs$$; rm -r *; cp /tmp/o$$ o.tar"),
+                build(
+                        "tar-dotdot",
+                        "source",
+                        "",
+                        "image_and cd $KILN_OUTPUT; echo x >evil;"
+                                + " tar -P --transform 's,^evil,../../../evil,' -cf /tmp/o$$ *; rm -r *; cp /tmp/o$$ o.tar"),
+                build(
+                        "tar-link",
+                        "source",
+                        "absolute",
+                        "image_and cd $KILN_OUTPUT; ln -sf /etc/passwd blobs/sha256/$layer;"
+                                + " tar -cf /tmp/o$$ *; rm -r *; cp /tmp/o$$ o.tar"),
+                build(
+                        "archive-absolute",
+                        "source",
+                        "",
+                        "cd $KILN_OUTPUT; rm -r *; mkdir /tmp/a$$; cd /tmp/a$$;"
+                                + " printf '{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}'"
+                                + " >c.json; printf '[{\"Config\":\"c.json\",\"Layers\":[\"/etc/passwd\"]}]' >manifest.json;"
+                                + " tar -cf $KILN_OUTPUT/o.tar *"),
+                build("other-platform", "source", "arm64", "echo content >l; image l arm64"),
+                build("nothing", "source", "", "rm -r $KILN_OUTPUT/*"),
+                build("not-json", "source", "", "image_and echo '{{{' >$KILN_OUTPUT/index.json"),
+                build(
+                        "deep-json",
+                        "source",
+                        "not valid JSON",
+                        "image_and head -c 1000000 /dev/zero | tr '\\0' '[' >$KILN_OUTPUT/index.json"),
+                build("exit-code", "source", "exit code 3", "exit 3"),
+                build("prints-without-end", "source", "printed more than", "yes"),
+                build("writes-without-end", "source", "wrote more than", "cat /dev/zero >$KILN_OUTPUT/x"),
+                build(
+                        "writes-many",
+                        "source",
+                        "wrote more than",
+                        "i=0; while :; do i=$((i+1)); head -c 100000 /dev/zero >$TMPDIR/$i; done"),
+                build("forks-without-end", "source", "exit code 2", "while :; do sleep 1000 & done"),
+                build("fork-bomb", "source", "", "f() { f | f & }; f; wait; sleep 2; exit 4"));
+    }
+
+    private static Arguments build(String name, String failureClass, String message, String script) {
+        return Arguments.of(
+                name, failureClass, message, script.replace("image_and", "echo content >l; image l;") + "\n");
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("builds")
+    void isRefused(String name, String failureClass, String message, String script) throws IOException {
+        site.branch(name, script);
+
+        Wire.Answer answer = site.pull(name + "?platform=linux/amd64");
+
+        assertThat(answer.status()).as(answer.toString()).isEqualTo(424);
+        JsonNode error = Site.json(answer).at("/errors/0");
+        assertThat(error.at("/code").asText()).isEqualTo("MANIFEST_UNKNOWN");
+        assertThat(error.at("/message").asText())
+                .startsWith("build failed for linux/amd64: ")
+                .doesNotContain(site.directory.toString());
+        String id = error.at("/detail/build").asText();
+        JsonNode build = Site.json(site.get("/api/v1/builds/" + id));
+        assertThat(build.at("/failure/class").asText()).as(build.toString()).isEqualTo(failureClass);
+        String why = build.at("/failure/message").asText();
+        assertThat(why).contains(message);
+        Wire.Answer log = site.get("/api/v1/builds/" + id + "/log");
+        assertThat(log.text().length()).as("length of the log").isLessThan(70 * 1024);
+        assertThat(log.text()).contains("kiln: " + why);
+        assertThat(site.files("store/repositories")).as("links").isEmpty();
+        Awaitility.await("the builds' processes have ended")
+                .atMost(Duration.ofSeconds(20))
+                .until(() -> strangers().isEmpty());
+        Awaitility.await("nothing of the attempt is left")
+                .atMost(Duration.ofSeconds(20))
+                .until(() -> site.files("../work").isEmpty());
+        assertThat(site.get("/v2/").status()).isEqualTo(200);
+    }
+
+    @Test
+    void aGoodBuildStillWorks() throws IOException {
+        site.origin.ref("refs/heads/none", site.origin.commit(Map.of("README", "no build.sh"), "none"));
+        assertThat(site.pull("none?platform=linux/amd64").text()).contains("exit code");
+    }
+
+    private static List<Long> strangers() {
+        return ProcessHandle.allProcesses()
+                .filter(process -> process.info()
+                        .user()
+                        .filter(user -> user.startsWith("615"))
+                        .isPresent())
+                .map(ProcessHandle::pid)
+                .toList();
+    }
+}

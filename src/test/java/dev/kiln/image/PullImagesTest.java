@@ -1,0 +1,406 @@
+package dev.kiln.image;
+
+import static dev.kiln.testing.PullBench.AMD;
+import static dev.kiln.testing.PullBench.APP;
+import static dev.kiln.testing.PullBench.ARM;
+import static dev.kiln.testing.PullBench.REVISION;
+import static dev.kiln.testing.PullBench.pull;
+import static dev.kiln.testing.PullBench.served;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kiln.build.BuildEvent;
+import dev.kiln.client.Hint;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.config.RepositoryConfig.AnswerWhen;
+import dev.kiln.config.RepositoryConfig.Start;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.MediaTypes;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import dev.kiln.source.Meaning;
+import dev.kiln.source.Sources.ArchiveAnswer;
+import dev.kiln.testing.PullBench;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A pull from its look-up to its answer, over real entities, queue and store. */
+@Timeout(60)
+class PullImagesTest {
+    private static final RepositoryConfig HINTED = PullBench.repository(new AnswerWhen.Hinted(), Start.ALL);
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void theHintedPlatformIsAnsweredWhileAnotherBuildsAndTheSameTagListsBothLater() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+
+            PullAnswer.Served partial = served(answer(images, pull("main", AMD)));
+            assertThat(platforms(partial)).containsExactly("amd64");
+            assertThat(partial.missing()).containsExactly(ARM);
+
+            bench.awaitAttempt(ARM);
+            bench.succeeds(ARM);
+            PullAnswer.Served complete = served(answer(images, pull("main", ARM)));
+            assertThat(platforms(complete)).containsExactly("amd64", "arm64");
+            assertThat(complete.missing()).isEmpty();
+            bench.clock.advance(Duration.ofSeconds(3));
+            assertThat(served(answer(images, pull("main"))).descriptor()).isEqualTo(complete.descriptor());
+
+            for (PullAnswer.Served index : List.of(partial, complete)) {
+                Digest digest = index.descriptor().digest();
+                assertThat(images.manifest(APP, digest).toCompletableFuture().get(10, TimeUnit.SECONDS))
+                        .hasValueSatisfying(m -> assertThat(m.bytes()).isEqualTo(index.bytes()));
+            }
+        }
+    }
+
+    @Test
+    void anIndexKeepsItsBytesOverRestartsOfItsOwners() throws Exception {
+        try (PullBench bench = PullBench.startForgetful(directory, HINTED)) {
+            bench.means("main");
+            bench.succeeds(AMD);
+            PullAnswer.Served partial = served(answer(bench.images(HINTED), pull("main", AMD)));
+            bench.succeeds(ARM);
+            PullAnswer.Served complete = served(answer(bench.images(HINTED), pull("main", ARM)));
+
+            PullAnswer.Served later = served(answer(bench.images(HINTED), pull("main")));
+
+            assertThat(later.descriptor()).isEqualTo(complete.descriptor());
+            assertThat(later.bytes()).isEqualTo(complete.bytes());
+            assertThat(bench.images(HINTED)
+                            .manifest(APP, partial.descriptor().digest())
+                            .toCompletableFuture()
+                            .get(10, TimeUnit.SECONDS))
+                    .isPresent();
+            assertThat(bench.attempts(AMD)).isEqualTo(1);
+            assertThat(bench.attempts(ARM)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aThousandPullsByBranchTagAndCommitShareOneAttemptAPlatform() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            List<String> tags = List.of("main", "v1.0", REVISION.value());
+            tags.forEach(bench::means);
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+
+            List<CompletableFuture<PullAnswer>> pulls = IntStream.range(0, 1000)
+                    .parallel()
+                    .mapToObj(i -> images.pull(pull(tags.get(i % tags.size()))).toCompletableFuture())
+                    .toList();
+
+            List<PullAnswer> answers = new ArrayList<>();
+            for (CompletableFuture<PullAnswer> pull : pulls) {
+                answers.add(pull.get(50, TimeUnit.SECONDS));
+            }
+            assertThat(answers).hasSize(1000).containsOnly(answers.get(0));
+            assertThat(platforms(served(answers.get(0)))).containsExactly("amd64", "arm64");
+            assertThat(bench.sources.resolved())
+                    .as("look-ups for a thousand pulls of three tags")
+                    .isLessThan(30);
+            assertThat(bench.attempts(AMD)).isEqualTo(1);
+            assertThat(bench.attempts(ARM)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aHitAsksNobody() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            answer(images, pull("main", AMD));
+            int asked = bench.sources.resolved();
+
+            assertThat(images.pull(pull("main", AMD)).toCompletableFuture()).isCompleted();
+            bench.clock.advance(Duration.ofMillis(2001));
+            assertThat(images.pull(pull("main", ARM)).toCompletableFuture()).isNotDone();
+            assertThat(bench.sources.resolved()).isEqualTo(asked);
+        }
+    }
+
+    @Test
+    void aRefIsAskedForAgainWhenItsTimeHasPassed() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            answer(images, pull("main"));
+            assertThat(bench.sources.resolved()).isEqualTo(1);
+
+            bench.clock.advance(Duration.ofSeconds(10));
+            answer(images, pull("main"));
+            assertThat(bench.sources.resolved()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aFailedDefaultPlatformIsToldToWhoSaysNothingAndHidesNoOther() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.fails(AMD);
+            bench.succeeds(ARM);
+
+            PullAnswer.BuildFailed failed = (PullAnswer.BuildFailed) answer(images, pull("main"));
+            assertThat(failed.message()).contains("linux/amd64").contains("exit code 2");
+            assertThat(platforms(served(answer(images, pull("main", ARM))))).containsExactly("arm64");
+        }
+    }
+
+    @Test
+    void aFailureIsForgottenWhenItsTimeHasPassedAndTheNextPullBuildsAnew() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.fails(AMD);
+            assertThat(answer(images, pull("main", AMD))).isInstanceOf(PullAnswer.BuildFailed.class);
+            bench.succeeds(AMD);
+            assertThat(answer(images, pull("main", AMD))).isInstanceOf(PullAnswer.BuildFailed.class);
+
+            bench.clock.advance(Duration.ofHours(1));
+            assertThat(platforms(served(answer(images, pull("main", AMD))))).contains("amd64");
+            assertThat(bench.attempts(AMD)).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void withStartHintedOnlyTheHintedPlatformIsStarted() throws Exception {
+        RepositoryConfig repository = PullBench.repository(new AnswerWhen.Hinted(), Start.HINTED);
+        try (PullBench bench = PullBench.start(directory, repository)) {
+            PullImages images = bench.images(repository);
+            bench.means("main");
+            bench.succeeds(ARM);
+
+            assertThat(platforms(served(answer(images, pull("main", ARM))))).containsExactly("arm64");
+            assertThat(bench.journal(AMD)).isEmpty();
+
+            bench.succeeds(AMD);
+            assertThat(platforms(served(answer(images, pull("main"))))).containsExactly("amd64", "arm64");
+        }
+    }
+
+    @Test
+    void fromPartialAfterOnTheDefaultPlatformIsEnoughForWhoSaysNothing() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            CompletableFuture<PullAnswer> early = images.pull(pull("main")).toCompletableFuture();
+            answer(images, pull("main", AMD));
+            assertThat(early).isNotDone();
+
+            bench.clock.advance(Duration.ofSeconds(20));
+
+            assertThat(platforms(served(early.get(20, TimeUnit.SECONDS)))).containsExactly("amd64");
+        }
+    }
+
+    @Test
+    void aPlatformThatNeverEndsHoldsItsOwnPullsOnlyHopByHopUntilTheirPatienceEnds() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            Optional<Hint> arm = Optional.of(new Hint(ARM, true, "?platform="));
+            Optional<String> hop = Optional.empty();
+            List<String> answers = new ArrayList<>();
+            while (answers.size() < 10) {
+                CompletableFuture<PullAnswer> waiting =
+                        images.pull(pull("main", arm, hop, true)).toCompletableFuture();
+                assertThat(platforms(served(answer(images, pull("main", AMD))))).containsExactly("amd64");
+                bench.clock.advance(HINTED.hop());
+                PullAnswer end = waiting.get(20, TimeUnit.SECONDS);
+                answers.add(end.getClass().getSimpleName());
+                if (!(end instanceof PullAnswer.KeepWaiting keepWaiting)) {
+                    break;
+                }
+                assertThat(keepWaiting.progress()).contains("linux/arm64/v8");
+                hop = Optional.of(keepWaiting.hop());
+            }
+            assertThat(answers).containsExactly("KeepWaiting", "KeepWaiting", "NotYet");
+        }
+    }
+
+    @Test
+    void aPullKeepsTheRevisionItBeganWithAndAForgedHopIsAsIfAbsent() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            CompletableFuture<PullAnswer> waiting = images.pull(pull("main")).toCompletableFuture();
+            bench.awaitAttempt(AMD);
+            bench.clock.advance(HINTED.hop());
+            String hop = ((PullAnswer.KeepWaiting) waiting.get(20, TimeUnit.SECONDS)).hop();
+
+            bench.sources.says("main", new Meaning.Unknown(false, "no branch is called main"));
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            assertThat(platforms(served(answer(images, pull("main", Optional.empty(), Optional.of(hop), true)))))
+                    .contains("amd64");
+            assertProblem(
+                    images, pull("main", Optional.empty(), Optional.of(hop + "x"), true), ProblemCode.MANIFEST_UNKNOWN);
+            assertProblem(images, pull("other"), ProblemCode.MANIFEST_UNKNOWN, bench);
+        }
+    }
+
+    private static void assertProblem(PullImages images, Pull pull, ProblemCode code, PullBench bench) {
+        bench.sources.says(pull.tag().value(), new Meaning.Unknown(false, "no branch is called so"));
+        assertProblem(images, pull, code);
+        assertThat(bench.journal("Tag|" + APP + ":" + pull.tag())).isEmpty();
+    }
+
+    @Test
+    void whileGitIsDownWhatIsKnownIsServedAndWhatIsNotIsUnavailable() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            bench.means("main");
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            PullAnswer before = answer(bench.images(HINTED), pull("main"));
+
+            PullImages images = bench.images(HINTED);
+            bench.sources.says("main", new Meaning.Unavailable("git did not answer"));
+            bench.sources.says("other", new Meaning.Unavailable("git did not answer"));
+            assertThat(answer(images, pull("main"))).isEqualTo(before);
+            assertThat(answer(images, pull(REVISION.value()))).isEqualTo(before);
+            assertProblem(images, pull("other"), ProblemCode.UNAVAILABLE);
+        }
+    }
+
+    @Test
+    void aSourceThatTakesLongerThanAHopCostsHopsAndNothingElse() throws Exception {
+        RepositoryConfig quick =
+                PullBench.repository(List.of(AMD, ARM), new AnswerWhen.Hinted(), Start.ALL, Duration.ofMillis(200));
+        try (PullBench bench = PullBench.start(directory, quick)) {
+            PullImages images = bench.images(quick);
+            CompletableFuture<PullAnswer> lookingUp = images.pull(pull("main")).toCompletableFuture();
+            bench.clock.advance(quick.hop());
+            assertThat(lookingUp.get(20, TimeUnit.SECONDS)).isInstanceOf(PullAnswer.KeepWaiting.class);
+        }
+        try (PullBench bench = PullBench.start(directory.resolve("second"), HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.sources.archives(REVISION, new ArchiveAnswer.Refused("it has a submodule"));
+            bench.means("main");
+            assertProblem(images, pull("main"), ProblemCode.MANIFEST_UNKNOWN);
+            assertThat(bench.journal("Tag|" + APP + ":" + REVISION)).isEmpty();
+        }
+    }
+
+    @Test
+    void aPlatformConfiguredLaterJoinsByAnExplicitHintOnly() throws Exception {
+        RepositoryConfig before = PullBench.repository(List.of(AMD), new AnswerWhen.Hinted(), Start.ALL, HINTED.hop());
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            bench.means("main");
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            assertThat(platforms(served(answer(bench.images(before), pull("main")))))
+                    .containsExactly("amd64");
+
+            PullImages images = bench.images(HINTED);
+            Optional<Hint> weak = Optional.of(new Hint(ARM, false, "User-Agent"));
+            assertThat(platforms(served(answer(images, pull("main", weak, Optional.empty(), true)))))
+                    .containsExactly("amd64");
+            assertThat(platforms(served(answer(images, pull("main"))))).containsExactly("amd64");
+            assertThat(bench.journal(ARM)).isEmpty();
+
+            assertThat(platforms(served(answer(images, pull("main", ARM))))).containsExactly("amd64", "arm64");
+            assertThat(bench.journal(ARM)).hasAtLeastOneElementOfType(BuildEvent.Built.class);
+        }
+    }
+
+    @Test
+    void aWeakHintThatARevisionCannotFollowStillStartsAndAnswersThePull() throws Exception {
+        RepositoryConfig before =
+                PullBench.repository(List.of(AMD), new AnswerWhen.Hinted(), Start.HINTED, HINTED.hop());
+        RepositoryConfig after = PullBench.repository(new AnswerWhen.Hinted(), Start.HINTED);
+        try (PullBench bench = PullBench.start(directory, after)) {
+            bench.means("main");
+            CompletableFuture<PullAnswer> opens =
+                    bench.images(before).pull(pull("main")).toCompletableFuture();
+            bench.awaitAttempt(AMD);
+            bench.succeeds(AMD);
+            opens.get(20, TimeUnit.SECONDS);
+
+            Optional<Hint> weak = Optional.of(new Hint(ARM, false, "User-Agent"));
+            PullAnswer.Served manifest =
+                    served(answer(bench.images(after), pull("main", weak, Optional.empty(), false)));
+            assertThat(manifest.descriptor().mediaType()).isEqualTo(MediaTypes.OCI_MANIFEST);
+            assertThat(manifest.bytes().utf8String()).contains("linux/amd64");
+        }
+    }
+
+    @Test
+    void whoTakesNoIndexGetsTheHintedPlatformsManifestOrTheDefaultOnes() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            assertThat(served(answer(images, pull("main", Optional.empty(), Optional.empty(), false)))
+                            .bytes()
+                            .utf8String())
+                    .contains("linux/amd64");
+            bench.succeeds(ARM);
+            Optional<Hint> arm = Optional.of(new Hint(ARM, true, "?platform="));
+            assertThat(served(answer(images, pull("main", arm, Optional.empty(), false)))
+                            .bytes()
+                            .utf8String())
+                    .contains("linux/arm64");
+        }
+    }
+
+    @Test
+    void namesThatMeanNothingAreRefusedAtOnceAndLeaveNothing() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            String commit = "f".repeat(40);
+            for (String tag : List.of("nothing", "sha256-" + "0".repeat(64) + ".sig", commit)) {
+                assertProblem(images, pull(tag), ProblemCode.MANIFEST_UNKNOWN, bench);
+            }
+        }
+    }
+
+    private static PullAnswer answer(PullImages images, Pull pull) throws Exception {
+        return images.pull(pull).toCompletableFuture().get(30, TimeUnit.SECONDS);
+    }
+
+    private static void assertProblem(PullImages images, Pull pull, ProblemCode code) {
+        assertThatThrownBy(() -> images.pull(pull).toCompletableFuture().join()).satisfies(failure -> {
+            Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+            assertThat(cause).isInstanceOf(Problem.class);
+            assertThat(((Problem) cause).code()).isEqualTo(code);
+        });
+    }
+
+    private static List<String> platforms(PullAnswer.Served index) {
+        try {
+            List<String> architectures = new ArrayList<>();
+            new ObjectMapper()
+                    .readTree(index.bytes().toArray())
+                    .path("manifests")
+                    .forEach(m -> architectures.add(
+                            m.path("platform").path("architecture").asText()));
+            return architectures;
+        } catch (IOException e) {
+            throw new AssertionError("not JSON: " + index.bytes().utf8String(), e);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+package dev.kiln.source;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import com.typesafe.config.ConfigFactory;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Revision;
+import dev.kiln.oci.Tag;
+import dev.kiln.source.Sources.ArchiveAnswer;
+import dev.kiln.testing.ActorSystemExtension;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Who is asked how often, and who waits for whom; what git says is {@link GitSourceTest}'s. No repository is configured. */
+class SourceEntityTest {
+    @RegisterExtension
+    static final ActorSystemExtension ACTORS =
+            ActorSystemExtension.with(ConfigFactory.parseString("akka.actor.provider = local"));
+
+    @TempDir
+    Path folder;
+
+    /** Calls to git, which the test makes when it wants to. */
+    private final BlockingQueue<Runnable> calls = new LinkedBlockingQueue<>();
+
+    private GitSources sources;
+    private ActorRef<SourceEntity.Command> source;
+
+    @BeforeEach
+    void begin() {
+        KilnConfig config = new KilnConfig(
+                Set.of(),
+                folder,
+                folder,
+                0,
+                Optional.empty(),
+                null,
+                null,
+                null,
+                null,
+                null,
+                List.of(),
+                Map.of(),
+                null,
+                null);
+        sources = new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
+        source = ACTORS.testKit().spawn(SourceEntity.create(new RepositoryName("team/app"), sources, calls::add));
+    }
+
+    @AfterEach
+    void end() {
+        sources.close();
+    }
+
+    @Test
+    void allWhoAskTheSameShareOneAnswer() throws Exception {
+        List<TestProbe<Meaning>> askers =
+                IntStream.range(0, 50).mapToObj(i -> resolve("main")).toList();
+        next().run();
+
+        askers.forEach(asker -> asker.expectMessageClass(Meaning.Unavailable.class));
+        TestProbe<Meaning> later = resolve("main");
+        next().run();
+        later.expectMessageClass(Meaning.Unavailable.class);
+        assertThat(calls).isEmpty();
+    }
+
+    @Test
+    void onlyAFewLookUpsRunAtATimeAndTheOthersFollow() throws Exception {
+        List<TestProbe<Meaning>> askers =
+                IntStream.range(0, 10).mapToObj(i -> resolve("branch-" + i)).toList();
+        for (int i = 0; i < 5; i++) {
+            Runnable one = next();
+            Runnable other = next();
+            assertThat(calls).isEmpty();
+            one.run();
+            other.run();
+        }
+        askers.forEach(asker -> asker.expectMessageClass(Meaning.Unavailable.class));
+    }
+
+    @Test
+    void fetchesThatTakeLongHoldUpNobodyWhoNeedsNone() throws Exception {
+        List<TestProbe<ArchiveAnswer>> archives =
+                IntStream.range(0, 5).mapToObj(this::archive).toList();
+        next();
+        next();
+        TestProbe<Meaning> puller = resolve("main");
+        next().run();
+
+        puller.expectMessageClass(Meaning.Unavailable.class);
+        archives.forEach(archive -> archive.expectNoMessage(Duration.ZERO));
+    }
+
+    @Test
+    void whoComesWhenTooManyWaitIsRefusedAtOnce() throws Exception {
+        TestProbe<Meaning> crowd = ACTORS.testKit().createTestProbe();
+        for (int i = 0; i < 10_000; i++) {
+            source.tell(new SourceEntity.Resolve(new Tag("main"), crowd.ref()));
+        }
+        Meaning.Unavailable refused = resolve("main").expectMessageClass(Meaning.Unavailable.class);
+        assertThat(refused.reason()).contains("too many");
+        crowd.expectNoMessage(Duration.ZERO);
+
+        next().run();
+        crowd.receiveSeveralMessages(10_000, Duration.ofSeconds(30));
+        TestProbe<Meaning> later = resolve("main");
+        next().run();
+        assertThat(later.expectMessageClass(Meaning.Unavailable.class).reason()).doesNotContain("too many");
+    }
+
+    private TestProbe<Meaning> resolve(String tag) {
+        TestProbe<Meaning> asker = ACTORS.testKit().createTestProbe();
+        source.tell(new SourceEntity.Resolve(new Tag(tag), asker.ref()));
+        return asker;
+    }
+
+    private TestProbe<ArchiveAnswer> archive(int number) {
+        TestProbe<ArchiveAnswer> asker = ACTORS.testKit().createTestProbe();
+        source.tell(
+                new SourceEntity.Archive(new Revision(Integer.toString(number).repeat(40)), asker.ref()));
+        return asker;
+    }
+
+    private Runnable next() throws InterruptedException {
+        Runnable call = calls.poll(10, TimeUnit.SECONDS);
+        assertThat(call).as("git is asked").isNotNull();
+        return call;
+    }
+}

@@ -1,0 +1,282 @@
+package dev.kiln.testing;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.cluster.MemberStatus;
+import akka.cluster.typed.Cluster;
+import akka.cluster.typed.Join;
+import akka.persistence.testkit.PersistenceTestKitPlugin;
+import akka.persistence.testkit.PersistenceTestKitSnapshotPlugin;
+import akka.persistence.testkit.javadsl.PersistenceTestKit;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.Links;
+import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.StagedBlob;
+import dev.kiln.build.BuildEntity;
+import dev.kiln.build.BuildEvent;
+import dev.kiln.build.BuildState.Result;
+import dev.kiln.build.Cause;
+import dev.kiln.build.FailureClass;
+import dev.kiln.build.ShardedBuilds;
+import dev.kiln.client.Hint;
+import dev.kiln.client.HopSigner;
+import dev.kiln.config.KilnConfig;
+import dev.kiln.config.NamePattern;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.image.Pull;
+import dev.kiln.image.PullAnswer;
+import dev.kiln.image.PullImages;
+import dev.kiln.image.ShardedTags;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Platform;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Revision;
+import dev.kiln.oci.Tag;
+import dev.kiln.source.Meaning;
+import dev.kiln.source.SourceArchive;
+import dev.kiln.source.Sources.ArchiveAnswer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.awaitility.Awaitility;
+
+/**
+ * One node with real entities, queue and store, a journal in memory, a scripted source and a scripted worker: everything
+ * between a pull and its answer but git and builders. Its clock stands still until a test moves it.
+ */
+public final class PullBench implements AutoCloseable {
+    public static final Platform AMD = Platform.of("linux/amd64");
+    public static final Platform ARM = Platform.of("linux/arm64");
+    public static final RepositoryName APP = new RepositoryName("team/app");
+    public static final Revision REVISION = new Revision("0123456789".repeat(4));
+    /** Of asks and subscriptions: short, since in real time. */
+    private static final Duration REPEAT = Duration.ofMillis(100);
+
+    public final SettableClock clock = new SettableClock(Instant.parse("2026-11-23T10:00:00Z"));
+    public final ScriptedSources sources = new ScriptedSources();
+
+    private final ActorTestKit testKit;
+    private final ExecutorService blocking = Executors.newFixedThreadPool(8);
+    private final SharedFolder folder;
+    private final ShardedTags tags;
+    private final ShardedBuilds builds;
+    private final Map<Platform, CompletableFuture<Result>> endings = new ConcurrentHashMap<>();
+    private final HopSigner signer = new HopSigner("0123456789abcdef".getBytes(StandardCharsets.UTF_8));
+
+    private PullBench(Path directory, RepositoryConfig repository, Config config) throws IOException {
+        folder = SharedFolder.open(directory, clock);
+        testKit = ActorTestKit.create(
+                "pulls",
+                config.withFallback(PersistenceTestKitPlugin.config())
+                        .withFallback(PersistenceTestKitSnapshotPlugin.config())
+                        .withFallback(ConfigFactory.parseString("akka.coordinated-shutdown { exit-jvm = off,"
+                                + " run-by-actor-system-terminate = off, run-by-jvm-shutdown-hook = off }"))
+                        .withFallback(ConfigFactory.parseResources("kiln-akka.conf"))
+                        .withFallback(ConfigFactory.load())
+                        .resolve());
+        Cluster cluster = Cluster.get(testKit.system());
+        cluster.manager().tell(Join.create(cluster.selfMember().address()));
+        Awaitility.await().until(() -> cluster.selfMember().status() == MemberStatus.up());
+        tags = ShardedTags.init(testKit.system(), folder.content(), blocking, clock);
+        builds = ShardedBuilds.init(testKit.system(), config(repository), clock);
+        testKit.spawn(ScriptedWorker.create(
+                builds, REPEAT, key -> endings.computeIfAbsent(key.platform(), unused -> new CompletableFuture<>())));
+        sources.archives(
+                REVISION,
+                new ArchiveAnswer.Archived(
+                        new SourceArchive(Digest.sha256(new byte[0]), 0, 0), "https://git.example.com/team/app.git"));
+    }
+
+    public static PullBench start(Path directory, RepositoryConfig repository) throws IOException {
+        return new PullBench(directory, repository, ConfigFactory.empty());
+    }
+
+    /** Whose entities stop as soon as nobody talks to them, and recover when somebody does. */
+    public static PullBench startForgetful(Path directory, RepositoryConfig repository) throws IOException {
+        return new PullBench(
+                directory,
+                repository,
+                ConfigFactory.parseString("akka.cluster.sharding.passivation {"
+                        + " strategy = default-idle-strategy, default-idle-strategy.idle-entity.timeout = 300ms }"));
+    }
+
+    /** Two platforms, amd64 the default; twenty seconds to partial, a hop of 25 s, patience of 60 s. */
+    public static RepositoryConfig repository(RepositoryConfig.AnswerWhen answerWhen, RepositoryConfig.Start start) {
+        return repository(List.of(AMD, ARM), answerWhen, start, Duration.ofSeconds(25));
+    }
+
+    public static RepositoryConfig repository(
+            List<Platform> platforms,
+            RepositoryConfig.AnswerWhen answerWhen,
+            RepositoryConfig.Start start,
+            Duration hop) {
+        return new RepositoryConfig(
+                new NamePattern("team/*"),
+                new RepositoryConfig.GitSourceConfig(
+                        "https://git.example.com/{name}.git",
+                        List.of("refs/heads/*"),
+                        Duration.ofSeconds(10),
+                        Duration.ofSeconds(20),
+                        Optional.empty(),
+                        Optional.empty()),
+                platforms,
+                platforms.get(0),
+                "make",
+                start,
+                answerWhen,
+                Duration.ofSeconds(20),
+                hop,
+                hop.multipliedBy(12).dividedBy(5),
+                new RepositoryConfig.Build(
+                        Duration.ofMinutes(30), 1, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 20, 1 << 20));
+    }
+
+    private static KilnConfig config(RepositoryConfig repository) {
+        return new KilnConfig(
+                Set.of(KilnConfig.Role.REGISTRY),
+                Path.of("/nowhere/data"),
+                Path.of("/nowhere/work"),
+                0,
+                Optional.empty(),
+                new KilnConfig.Database("jdbc:h2:mem:", "", "", 1),
+                new KilnConfig.Store(Path.of("/nowhere/store"), 0, Duration.ZERO),
+                new KilnConfig.Http("127.0.0.1", 0, Optional.empty()),
+                new KilnConfig.Admin("127.0.0.1", 0),
+                new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 1 << 20),
+                List.of(repository),
+                Map.of(),
+                new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
+                new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT));
+    }
+
+    /** A node's images, with empty caches. */
+    public PullImages images(RepositoryConfig repository) {
+        CompletableFuture<PullImages> images = new CompletableFuture<>();
+        Behavior<Void> owner = Behaviors.setup(context -> {
+            images.complete(new PullImages(
+                    config(repository), tags, sources, builds, folder.content(), blocking, signer, clock, context));
+            return Behaviors.empty();
+        });
+        testKit.spawn(owner);
+        return images.join();
+    }
+
+    /** Git says that {@code tag} means {@link #REVISION}, from now on. */
+    public void means(String tag) {
+        sources.says(tag, found(tag));
+    }
+
+    public Meaning.Found found(String tag) {
+        return new Meaning.Found(
+                REVISION, "refs/heads/" + tag, "https://git.example.com/team/app.git", clock.instant());
+    }
+
+    public static Pull pull(String tag) {
+        return pull(tag, Optional.empty(), Optional.empty(), true);
+    }
+
+    public static Pull pull(String tag, Platform hint) {
+        return pull(tag, Optional.of(new Hint(hint, true, "?platform=")), Optional.empty(), true);
+    }
+
+    public static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, boolean acceptsIndex) {
+        return new Pull(APP, new Tag(tag), hint, hop, acceptsIndex, () -> new Cause("test", "192.0.2.1", "", tag));
+    }
+
+    /** The attempts for this platform end well, now and from now on. */
+    public void succeeds(Platform platform) {
+        ends(platform, new Result.Succeeded(publish(platform)));
+    }
+
+    /** The attempts for this platform fail by the source's fault, now and from now on. */
+    public void fails(Platform platform) {
+        ends(platform, new Result.Failed(FailureClass.SOURCE, "the command ended with exit code 2"));
+    }
+
+    private void ends(Platform platform, Result result) {
+        CompletableFuture<Result> before = endings.put(platform, CompletableFuture.completedFuture(result));
+        if (before != null) {
+            before.complete(result);
+        }
+    }
+
+    private Descriptor publish(Platform platform) {
+        byte[] bytes = ("{\"schemaVersion\":2,\"annotations\":{\"platform\":\"" + platform + "\"}}")
+                .getBytes(StandardCharsets.UTF_8);
+        Digest digest = Digest.sha256(bytes);
+        ContentStore store = folder.content();
+        try (StagedBlob staged = store.blobs().stage()) {
+            staged.out().write(bytes);
+            staged.commit(digest);
+            store.links()
+                    .publish(
+                            APP,
+                            digest,
+                            new Links.Link(Links.Kind.MANIFEST, MediaTypes.OCI_MANIFEST, bytes.length, "test"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return new Descriptor(MediaTypes.OCI_MANIFEST, digest, bytes.length);
+    }
+
+    /** Events of one build, in order. */
+    public List<BuildEvent> journal(Platform platform) {
+        BuildKey key = new BuildKey(APP, REVISION, platform);
+        return PersistenceTestKit.create(testKit.system())
+                .persistedInStorage(BuildEntity.persistenceId(key).id())
+                .stream()
+                .map(BuildEvent.class::cast)
+                .toList();
+    }
+
+    public List<Object> journal(String persistenceId) {
+        return PersistenceTestKit.create(testKit.system()).persistedInStorage(persistenceId);
+    }
+
+    /** How many attempts of a platform were started, ever. */
+    public long attempts(Platform platform) {
+        return journal(platform).stream()
+                .filter(BuildEvent.AttemptStarted.class::isInstance)
+                .count();
+    }
+
+    public void awaitAttempt(Platform platform) {
+        Awaitility.await().until(() -> attempts(platform) > 0);
+    }
+
+    /** The answer, which must be one with content. */
+    public static PullAnswer.Served served(PullAnswer answer) {
+        if (answer instanceof PullAnswer.Served served) {
+            return served;
+        }
+        throw new AssertionError("not served but " + answer);
+    }
+
+    public ShardedBuilds builds() {
+        return builds;
+    }
+
+    @Override
+    public void close() throws IOException {
+        ActorTestKit.shutdown(testKit.system(), Duration.ofSeconds(60));
+        blocking.shutdownNow();
+        folder.close();
+    }
+}
