@@ -18,9 +18,12 @@ public final class Schema {
      * Brings the database to the schema this program knows, before the journal uses it. Nodes that start at the same time
      * wait for each other. Blocks.
      *
+     * <p>Synchronized for the embedded database, which only one process has: each statement commits, and so gives up the lock
+     * by which Flyway lets nodes wait for each other.
+     *
      * @throws CannotStart when the database cannot be reached, is another process's, or was made by a later program
      */
-    public static void migrate(KilnConfig.Database database) {
+    public static synchronized void migrate(KilnConfig.Database database) {
         try {
             Flyway flyway = Flyway.configure(Schema.class.getClassLoader())
                     .dataSource(database.url(), database.user(), database.password())
