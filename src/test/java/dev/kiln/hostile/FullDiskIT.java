@@ -10,10 +10,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Disks that fill up, each on a small file system of its own: new builds fail as nobody's fault, hits are served. */
+@Tag("long")
 class FullDiskIT {
     private static final String PLATFORM = "?platform=linux/amd64";
     private static final String SMALL = "build.backoff = 1s";
