@@ -20,12 +20,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the server's memory costs, seen from outside: resident pages, and the heap after a collection. */
-@Tag("long")
 class FlatMemoryIT {
     private static final long LAYER = 256L << 20;
     private static final Pattern USED = Pattern.compile("used (\\d+)K");

@@ -10,12 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Disks that fill up, each on a small file system of its own: new builds fail as nobody's fault, hits are served. */
-@Tag("long")
 class FullDiskIT {
     private static final String PLATFORM = "?platform=linux/amd64";
     private static final String SMALL = "build.backoff = 1s";
@@ -29,6 +27,7 @@ class FullDiskIT {
         try (FullDisk disk = FullDisk.mount(store, "24m");
                 Site site = new Site(directory)) {
             site.branch("good", "echo content >l; image l");
+            site.branch("next", "echo next >l; image l");
             site.branch("large", "head -c 30000000 /dev/zero >l; image l");
             site.start(site.repository(SMALL) + "kiln.store.dir = \"" + store + "\"\nkiln.store.min-free = 0\n");
             Wire.Answer good = site.pull("good" + PLATFORM);
@@ -41,7 +40,6 @@ class FullDiskIT {
                     .isGreaterThan(20 << 20);
 
             Path filler = disk.fill();
-            site.branch("next", "echo next >l; image l");
             Wire.Answer next = site.pull("next" + PLATFORM);
             assertThat(next.status()).as(next.text()).isIn(424, 503);
             assertServed(site, good);
@@ -102,13 +100,13 @@ class FullDiskIT {
         try (FullDisk disk = FullDisk.mount(data, "64m");
                 Site site = new Site(directory)) {
             site.branch("good", "echo content >l; image l");
+            site.branch("next", "echo next >l; image l");
             site.start(site.repository(SMALL) + "kiln.store.dir = \"" + directory
                     + "/store\"\nkiln.data-dir-min-free = 1MiB\n");
             Wire.Answer good = site.pull("good" + PLATFORM);
             assertThat(good.status()).as(good.text()).isEqualTo(200);
 
             Path filler = disk.fill();
-            site.branch("next", "echo next >l; image l");
             Wire.Answer next = site.pull("next" + PLATFORM);
             assertThat(next.status()).as(next.text()).isIn(424, 429, 503);
             assertThat(site.pull(good.header("Docker-Content-Digest")).text()).isEqualTo(good.text());
@@ -128,6 +126,7 @@ class FullDiskIT {
         try (FullDisk disk = FullDisk.mount(work, "8m");
                 Site site = new Site(directory)) {
             site.branch("good", "echo content >l; image l");
+            site.branch("next", "echo next >l; image l");
             site.branch("large", "head -c 30000000 /dev/zero >$TMPDIR/l");
             site.start(site.repository(SMALL));
             Wire.Answer good = site.pull("good" + PLATFORM);
@@ -137,7 +136,6 @@ class FullDiskIT {
             assertServed(site, good);
 
             Path filler = disk.fill();
-            site.branch("next", "echo next >l; image l");
             assertInfrastructure(site, site.pull("next" + PLATFORM), "full");
             assertServed(site, good);
 
