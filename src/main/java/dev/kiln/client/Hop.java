@@ -28,14 +28,18 @@ public record Hop(int number, Instant startedAt, Optional<Revision> revision) {
         return new Hop(number + 1, startedAt, revision);
     }
 
-    /** How long this request may be held. */
-    public Duration hold(Duration hop, Duration patience) {
-        Duration left = patience.minus(hop.multipliedBy(number));
-        return left.isNegative() ? Duration.ZERO : left.compareTo(hop) < 0 ? left : hop;
+    /** How long this request may be held. The last one is not cut so short that its answer comes at once. */
+    public Duration hold(WaitPlan plan) {
+        Duration left = plan.patience().minus(plan.hop().multipliedBy(number));
+        Duration least = plan.leastHold();
+        Duration hold = left.compareTo(least) < 0 ? least : left;
+        return hold.compareTo(plan.hop()) < 0 ? hold : plan.hop();
     }
 
     /** Whether the client may be sent back once more when this hop has passed. */
-    public boolean mayGoOn(Duration hop, Duration patience) {
-        return number < MAX && hop.multipliedBy(number + 1L).compareTo(patience) < 0;
+    public boolean mayGoOn(WaitPlan plan) {
+        return plan.redirects()
+                && number < MAX
+                && plan.hop().multipliedBy(number + 1L).compareTo(plan.patience()) < 0;
     }
 }

@@ -67,7 +67,10 @@ final class KilnReader {
         }
         Set<String> builderNames = new TreeSet<>(builders.keySet());
 
-        RepositoryReader repositoryReader = new RepositoryReader(builderNames, cluster.idleTimeout());
+        RepositoryReader repositoryReader = new RepositoryReader(
+                builderNames,
+                cluster.idleTimeout(),
+                new ClientsReader(kiln.section("clients"), kiln.section("client-defaults")));
         List<Supplier<RepositoryConfig>> repositories =
                 kiln.sections("repositories", kiln.section("repository-defaults")).stream()
                         .map(repositoryReader::read)

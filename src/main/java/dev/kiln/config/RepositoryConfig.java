@@ -1,5 +1,6 @@
 package dev.kiln.config;
 
+import dev.kiln.client.WaitPlans;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import java.util.Optional;
  * @param builder a key of {@code kiln.builders}
  * @param hop the longest time one request is held
  * @param patience the longest time one pull is held; at most ten hops
+ * @param clients how each kind of client is made to wait, within these limits
  */
 public record RepositoryConfig(
         NamePattern name,
@@ -28,10 +30,28 @@ public record RepositoryConfig(
         Duration partialAfter,
         Duration hop,
         Duration patience,
+        WaitPlans clients,
         Build build) {
 
     public RepositoryConfig {
         platforms = List.copyOf(platforms);
+    }
+
+    /** This repository with {@code answer-when = all}. */
+    public RepositoryConfig answeringWhenAll() {
+        return new RepositoryConfig(
+                name,
+                source,
+                platforms,
+                defaultPlatform,
+                builder,
+                start,
+                new AnswerWhen.All(),
+                partialAfter,
+                hop,
+                patience,
+                clients,
+                build);
     }
 
     /** Which platforms a pull starts. */

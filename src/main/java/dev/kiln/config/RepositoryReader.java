@@ -1,5 +1,6 @@
 package dev.kiln.config;
 
+import dev.kiln.client.WaitPlans;
 import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Build;
 import dev.kiln.config.RepositoryConfig.Credentials;
@@ -24,12 +25,14 @@ final class RepositoryReader {
 
     private final Set<String> builders;
     private final Duration idleTimeout;
+    private final ClientsReader clients;
     private final List<NamePattern> earlier = new ArrayList<>();
 
     /** @param idleTimeout of the server's connections, which would cut a longer hop */
-    RepositoryReader(Set<String> builders, Duration idleTimeout) {
+    RepositoryReader(Set<String> builders, Duration idleTimeout, ClientsReader clients) {
         this.builders = builders;
         this.idleTimeout = idleTimeout;
+        this.clients = clients;
     }
 
     /** Call it in the order of the list, in which the first match wins. */
@@ -53,6 +56,7 @@ final class RepositoryReader {
                                 + "), which would cut the held request"));
         Optional<Duration> patience = entry.duration("patience", SHORTEST, Duration.ofDays(1))
                 .map(value -> hop.isPresent() ? patience(entry, hop.get(), value) : value);
+        Supplier<WaitPlans> plans = clients.read(entry.section("clients"));
         Supplier<Build> build = build(entry.section("build"));
         entry.flag("push")
                 .filter(push -> push)
@@ -69,6 +73,7 @@ final class RepositoryReader {
                 partialAfter.orElseThrow(),
                 hop.orElseThrow(),
                 patience.orElseThrow(),
+                plans.get().map(plan -> plan.within(hop.orElseThrow(), patience.orElseThrow())),
                 build.get());
     }
 

@@ -2,6 +2,7 @@ package dev.kiln.image;
 
 import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
+import dev.kiln.client.WaitPlan;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import java.util.Optional;
@@ -12,6 +13,7 @@ import java.util.function.Supplier;
  *
  * @param hop the {@code w} parameter as it came; an invalid one is as if absent
  * @param acceptsIndex whether the client's {@code Accept} lines take an index
+ * @param plan how long it may wait, of its kind of client and within the repository's limits
  * @param cause asked for when the pull causes anything, which a hit does not
  */
 public record Pull(
@@ -20,8 +22,9 @@ public record Pull(
         Optional<Hint> hint,
         Optional<String> hop,
         boolean acceptsIndex,
+        WaitPlan plan,
         Supplier<Cause> cause) {
     Wish wish() {
-        return new Wish(hint, acceptsIndex);
+        return new Wish(hint, acceptsIndex, plan.wholeIndex());
     }
 }

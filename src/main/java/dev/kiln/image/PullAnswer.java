@@ -1,10 +1,10 @@
 package dev.kiln.image;
 
 import akka.util.ByteString;
+import dev.kiln.client.WaitPlan;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Platform;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -27,10 +27,11 @@ public sealed interface PullAnswer {
     /**
      * The pull's patience has passed.
      *
+     * @param situation any but {@link WaitPlan.Situation#FAILED}
      * @param message one line: what is being waited for
      * @param build one of the builds that are waited for, for the log's address
      */
-    record NotYet(String message, Optional<BuildKey> build, Duration retryAfter) implements PullAnswer {}
+    record NotYet(WaitPlan.Situation situation, String message, Optional<BuildKey> build) implements PullAnswer {}
 
     /**
      * What the pull waits for will not come by itself.

@@ -10,6 +10,8 @@ import dev.kiln.blob.Links;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
 import dev.kiln.client.HopSigner;
+import dev.kiln.client.WaitPlan;
+import dev.kiln.client.WaitPlan.Situation;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.BuildKey;
@@ -31,6 +33,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -49,7 +52,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class PullImages implements Images {
     private static final Logger LOG = LoggerFactory.getLogger(PullImages.class);
-    private static final Duration RETRY_AFTER = Duration.ofSeconds(15);
     private static final Duration SLACK = Duration.ofSeconds(15);
 
     private record CachedRef(Revision revision, Instant until) {}
@@ -139,14 +141,33 @@ public final class PullImages implements Images {
             }
         }
         String scope = scope(pull);
+        WaitPlan plan = pull.plan();
         Hop hop = pull.hop()
-                .flatMap(token -> signer.verify(token, scope, repository.patience(), now))
+                .flatMap(token -> signer.verify(token, scope, plan.patience(), now))
                 .orElse(Hop.first(now));
-        Waiting waiting =
-                new Waiting(repository, pull, hop, scope, now.plus(hop.hold(repository.hop(), repository.patience())));
+        Waiting waiting = new Waiting(repository, pull, hop, scope, now.plus(hop.hold(plan)));
         Optional<Revision> revision = hop.revision().or(() -> known);
-        return (revision.isPresent() ? await(waiting.at(revision.get())) : resolve(waiting)).exceptionally(failure -> {
+        return (revision.isPresent() ? settle(waiting.at(revision.get())) : resolve(waiting)).exceptionally(failure -> {
             throw problem(failure);
+        });
+    }
+
+    private CompletionStage<PullAnswer> settle(Waiting waiting) {
+        return waiting.pull().plan().startsBuilds() ? await(waiting) : newest(waiting);
+    }
+
+    /** For who only looks: what is there. Nothing is opened, started or waited for. */
+    private CompletionStage<PullAnswer> newest(Waiting waiting) {
+        TagKey key = new TagKey(
+                waiting.pull().repository(),
+                waiting.hop().revision().orElseThrow().asTag());
+        return peers.tags().ask(key, TagEntity.GetRevision::new).thenCompose(view -> {
+            if (view.newest().isEmpty()) {
+                return failed(new Problem(
+                        ProblemCode.MANIFEST_UNKNOWN,
+                        "not built yet, and this client is told by the configuration never to start a build"));
+            }
+            return serve(waiting.repository(), waiting.pull(), RevisionSnapshot.of(key, view, Map.of()));
         });
     }
 
@@ -183,7 +204,7 @@ public final class PullImages implements Images {
         }
         boolean answer = snapshot.complete()
                 || WaitPolicy.decide(
-                                repository,
+                                pull.wish().policy(repository),
                                 snapshot.platform(repository, pull.wish()),
                                 snapshot.statuses(),
                                 snapshot.openedAt(),
@@ -200,7 +221,7 @@ public final class PullImages implements Images {
                 .orTimeout(left.toMillis(), TimeUnit.MILLISECONDS)
                 .handle((revision, failure) -> {
                     if (failure == null) {
-                        return await(waiting.at(revision));
+                        return settle(waiting.at(revision));
                     }
                     if (!(cause(failure) instanceof TimeoutException)) {
                         return CompletableFuture.<PullAnswer>failedFuture(cause(failure));
@@ -208,7 +229,11 @@ public final class PullImages implements Images {
                     // Somebody else's look-up may have begun long before this pull.
                     return peers.clock().instant().isBefore(waiting.deadline())
                             ? resolve(waiting)
-                            : done(sendBack(waiting, "looking the tag up in its source", Optional.empty()));
+                            : done(sendBack(
+                                    waiting,
+                                    Situation.NOTHING_READY,
+                                    "looking the tag up in its source",
+                                    Optional.empty()));
                 })
                 .thenCompose(answer -> answer);
     }
@@ -308,17 +333,17 @@ public final class PullImages implements Images {
         RevisionWaiter.Outcome.TimedOut timedOut = (RevisionWaiter.Outcome.TimedOut) end;
         if (timedOut.queueFull()) {
             return done(new PullAnswer.NotYet(
-                    "the build queue is full; pull again in some minutes", timedOut.build(), Duration.ofMinutes(1)));
+                    Situation.QUEUE_FULL, "the build queue is full; pull again in some minutes", timedOut.build()));
         }
-        return done(sendBack(waiting, timedOut.progress(), timedOut.build()));
+        Situation situation = timedOut.somethingBuilt() ? Situation.AWAITED_NOT_READY : Situation.NOTHING_READY;
+        return done(sendBack(waiting, situation, timedOut.progress(), timedOut.build()));
     }
 
-    private PullAnswer sendBack(Waiting waiting, String progress, Optional<BuildKey> build) {
-        RepositoryConfig repository = waiting.repository();
-        if (waiting.hop().mayGoOn(repository.hop(), repository.patience())) {
+    private PullAnswer sendBack(Waiting waiting, Situation situation, String progress, Optional<BuildKey> build) {
+        if (waiting.hop().mayGoOn(waiting.pull().plan())) {
             return new PullAnswer.KeepWaiting(signer.sign(waiting.hop().next(), waiting.scope()), progress);
         }
-        return new PullAnswer.NotYet(progress + "; pull again", build, RETRY_AFTER);
+        return new PullAnswer.NotYet(situation, progress + "; pull again", build);
     }
 
     private static String scope(Pull pull) {

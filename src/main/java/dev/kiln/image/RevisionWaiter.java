@@ -85,8 +85,12 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     sealed interface Outcome {
         record Ready(RevisionSnapshot snapshot) implements Outcome {}
 
-        /** @param queueFull whether it waits for a place in the queue */
-        record TimedOut(String progress, Optional<BuildKey> build, boolean queueFull) implements Outcome {}
+        /**
+         * @param queueFull whether it waits for a place in the queue
+         * @param somethingBuilt whether there is an index, though not one that is answer enough
+         */
+        record TimedOut(String progress, Optional<BuildKey> build, boolean queueFull, boolean somethingBuilt)
+                implements Outcome {}
 
         record GaveUp(BuildKey build, BuildFailure failure) implements Outcome {}
     }
@@ -308,7 +312,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         Instant now = peers.clock().instant();
         Set<Platform> listed = listed(known);
         Optional<Platform> wanted = pull.wish().platform(config, known.platforms(), listed);
-        for (Platform platform : WaitPolicy.starts(config, known.platforms(), wanted)) {
+        for (Platform platform : WaitPolicy.starts(pull.wish().policy(config), known.platforms(), wanted)) {
             if (!listed.contains(platform) && isToRequest(builds.get(platform), now) && requesting.add(platform)) {
                 BuildInput input = new BuildInput(known.opened().orElseThrow().archive(), config.builder());
                 getContext()

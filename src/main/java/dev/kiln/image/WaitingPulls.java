@@ -93,7 +93,7 @@ final class WaitingPulls {
      */
     Optional<Instant> answer(Instant now) {
         Optional<Instant> next = Optional.empty();
-        Map<Optional<Platform>, Decision> decided = new HashMap<>();
+        Map<Question, Decision> decided = new HashMap<>();
         for (Iterator<Join> each = pulls.iterator(); each.hasNext(); ) {
             Optional<Instant> due = settle(each.next(), now, decided);
             if (due.isEmpty()) {
@@ -110,8 +110,11 @@ final class WaitingPulls {
         pulls.clear();
     }
 
-    /** @param decided what was decided already at this time, by wanted platform */
-    private Optional<Instant> settle(Join pull, Instant now, Map<Optional<Platform>, Decision> decided) {
+    /** All that one pull's decision differs from another's by. */
+    private record Question(Optional<Platform> platform, boolean wholeIndex) {}
+
+    /** @param decided what was decided already at this time */
+    private Optional<Instant> settle(Join pull, Instant now, Map<Question, Decision> decided) {
         Decision decision = snapshot.map(s -> decide(pull, s, now, decided)).orElse(new Decision.KeepWaiting());
         Optional<Outcome> outcome = outcome(pull, decision, now);
         if (outcome.isPresent()) {
@@ -123,13 +126,16 @@ final class WaitingPulls {
         return Optional.of(reconsiderAt.filter(pull.deadline()::isAfter).orElse(pull.deadline()));
     }
 
-    private Decision decide(Join pull, RevisionSnapshot known, Instant now, Map<Optional<Platform>, Decision> decided) {
+    private Decision decide(Join pull, RevisionSnapshot known, Instant now, Map<Question, Decision> decided) {
         if (pull.wish().joining(config, known.statuses().keySet()).isPresent()) {
             return new Decision.KeepWaiting();
         }
-        return decided.computeIfAbsent(known.platform(config, pull.wish()), platform -> {
-            Decision decision = WaitPolicy.decide(config, platform, known.statuses(), known.openedAt(), now);
-            boolean outOfDate = platform.isEmpty()
+        Question asked =
+                new Question(known.platform(config, pull.wish()), pull.wish().wholeIndex());
+        return decided.computeIfAbsent(asked, question -> {
+            Decision decision = WaitPolicy.decide(
+                    pull.wish().policy(config), question.platform(), known.statuses(), known.openedAt(), now);
+            boolean outOfDate = question.platform().isEmpty()
                     && !known.complete()
                     && moreUntil.filter(now::isBefore).isPresent();
             return decision instanceof Decision.Answer && outOfDate ? new Decision.KeepWaiting(moreUntil) : decision;
@@ -147,14 +153,17 @@ final class WaitingPulls {
             return Optional.empty();
         }
         if (snapshot.isEmpty()) {
-            return Optional.of(new Outcome.TimedOut("fetching the source", Optional.empty(), false));
+            return Optional.of(new Outcome.TimedOut("fetching the source", Optional.empty(), false, false));
         }
         RevisionSnapshot known = snapshot.get();
         Platform platform = known.platform(config, pull.wish())
                 .orElseGet(() -> WaitPolicy.defaultPlatform(
                         config, List.copyOf(known.statuses().keySet())));
-        return Optional.of(
-                new Outcome.TimedOut(known.progress(now), Optional.of(build(platform)), queueFull.contains(platform)));
+        return Optional.of(new Outcome.TimedOut(
+                known.progress(now),
+                Optional.of(build(platform)),
+                queueFull.contains(platform),
+                known.index().isPresent()));
     }
 
     private BuildKey build(Platform platform) {

@@ -8,8 +8,17 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
-/** What a client wants of whichever revision its tag means. Pure. */
-record Wish(Optional<Hint> hint, boolean acceptsIndex) {
+/**
+ * What a client wants of whichever revision its tag means. Pure.
+ *
+ * @param wholeIndex whether only a complete index will do, whatever the repository's {@code answer-when} says
+ */
+record Wish(Optional<Hint> hint, boolean acceptsIndex, boolean wholeIndex) {
+
+    /** The repository's policy as it is for this pull. */
+    RepositoryConfig policy(RepositoryConfig config) {
+        return wholeIndex ? config.answeringWhenAll() : config;
+    }
 
     /**
      * The platform the pull is for; empty when it is for none in particular. A hint that this revision cannot follow is as

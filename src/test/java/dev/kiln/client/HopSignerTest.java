@@ -3,6 +3,7 @@ package dev.kiln.client;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.oci.Revision;
+import dev.kiln.testing.Plans;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -78,20 +79,20 @@ class HopSignerTest {
         int redirects = 0;
         Duration held = Duration.ZERO;
         Hop at = Hop.first(START);
-        held = held.plus(at.hold(second, PATIENCE));
-        while (at.mayGoOn(second, PATIENCE)) {
+        held = held.plus(at.hold(Plans.plan(second, PATIENCE)));
+        while (at.mayGoOn(Plans.plan(second, PATIENCE))) {
             at = at.next();
             redirects++;
-            held = held.plus(at.hold(second, PATIENCE));
+            held = held.plus(at.hold(Plans.plan(second, PATIENCE)));
         }
         assertThat(redirects).isEqualTo(9);
 
         Duration patience = Duration.ofMillis(2500);
         at = Hop.first(START);
-        held = at.hold(second, patience);
-        while (at.mayGoOn(second, patience)) {
+        held = at.hold(Plans.plan(second, patience));
+        while (at.mayGoOn(Plans.plan(second, patience))) {
             at = at.next();
-            held = held.plus(at.hold(second, patience));
+            held = held.plus(at.hold(Plans.plan(second, patience)));
         }
         assertThat(held).isEqualTo(patience);
     }

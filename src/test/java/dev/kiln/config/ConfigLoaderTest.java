@@ -80,6 +80,7 @@ class ConfigLoaderTest {
                                 Duration.ofSeconds(5),
                                 Duration.ofSeconds(25),
                                 Duration.ofSeconds(250),
+                                loaded.kiln().repositories().get(0).clients(),
                                 new Build(
                                         Duration.ofMinutes(30),
                                         3,
@@ -180,6 +181,7 @@ class ConfigLoaderTest {
                                 Duration.ofSeconds(3),
                                 Duration.ofSeconds(4),
                                 Duration.ofSeconds(5),
+                                loaded.kiln().repositories().get(0).clients(),
                                 new Build(
                                         Duration.ofSeconds(6),
                                         7,

@@ -111,7 +111,7 @@ final class Site implements AutoCloseable {
             return wire.request(
                     method,
                     target,
-                    Stream.concat(Stream.of("Connection: close"), Stream.of(headers))
+                    Stream.concat(Stream.of("Connection: close", "User-Agent: curl/8.5.0"), Stream.of(headers))
                             .toArray(String[]::new));
         }
     }

@@ -16,6 +16,7 @@ import dev.kiln.build.Cause;
 import dev.kiln.build.FailureClass;
 import dev.kiln.build.QueueStatus;
 import dev.kiln.catalog.BuildCatalog;
+import dev.kiln.client.WaitPlan.Situation;
 import dev.kiln.image.Images;
 import dev.kiln.image.Pull;
 import dev.kiln.image.PullAnswer;
@@ -33,7 +34,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -107,9 +107,13 @@ public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Lin
             case "waiting" -> now(new PullAnswer.KeepWaiting("1.abc-_", "building \"40%\" of\r\nX-Evil: 1"));
             case "notyet" ->
                 now(new PullAnswer.NotYet(
-                        "still building linux/amd64: pull again", Optional.of(BUILD), Duration.ofSeconds(15)));
+                        Situation.NOTHING_READY, "still building linux/amd64: pull again", Optional.of(BUILD)));
+            case "awaited" ->
+                now(new PullAnswer.NotYet(
+                        Situation.AWAITED_NOT_READY, "linux/arm64 building for 90 s; pull again", Optional.of(BUILD)));
             case "full" ->
-                now(new PullAnswer.NotYet("the build queue is full: pull again", Optional.empty(), Duration.ZERO));
+                now(new PullAnswer.NotYet(
+                        Situation.QUEUE_FULL, "the build queue is full: pull again", Optional.empty()));
             case "broken" ->
                 now(new PullAnswer.BuildFailed("build of linux/amd64 failed: exit 2: no rule to make \"all\"", BUILD));
             case "verbose" -> now(new PullAnswer.BuildFailed("é\n\t" + "x".repeat(1000), BUILD));

@@ -81,6 +81,28 @@ class ListenerTest {
     }
 
     @Test
+    void allPlatformsMeansAWholeIndexAndAPreferenceShortensTheWait() throws Exception {
+        start();
+        try (Wire wire = new Wire(server.port())) {
+            wire.request("GET", APP + "latest?platform=all");
+            wire.request("GET", APP + "latest", "Prefer: wait=2");
+            assertThat(wire.request("GET", APP + "notyet", "Prefer: respond-async")
+                            .header("Preference-Applied"))
+                    .isEqualTo("respond-async");
+            assertThat(wire.request("GET", APP + "notyet").header("Preference-Applied"))
+                    .isEmpty();
+            assertThat(wire.request("GET", APP + "latest?platform=all&platform=linux/arm64")
+                            .status())
+                    .isEqualTo(400);
+        }
+        assertThat(server.fakes.pulls.get(0).plan().wholeIndex()).isTrue();
+        assertThat(server.fakes.pulls.get(0).hint()).isEmpty();
+        assertThat(server.fakes.pulls.get(1).plan().wholeIndex()).isFalse();
+        assertThat(server.fakes.pulls.get(1).plan().patience()).isEqualTo(Duration.ofSeconds(2));
+        assertThat(server.fakes.pulls.get(2).plan().patience()).isEqualTo(Duration.ofSeconds(1));
+    }
+
+    @Test
     void aHeaderOfTheClientsOwnDoesNotReplaceThePath() throws Exception {
         start();
         try (Wire wire = new Wire(server.port())) {

@@ -179,6 +179,7 @@ class RequestTableTest {
                 get("by path alone", "http://evil.example" + app + "waiting", 307)
                         .has("Location: " + app + "waiting?w=1.abc-_\n"),
                 get("who waited too long is told so in three places", app + "notyet", 429)
+                        .with("User-Agent: curl/8.5.0")
                         .has(
                                 "HTTP/1.1 429 still building linux/amd64: pull again\n",
                                 "Retry-After: 15",
@@ -188,7 +189,7 @@ class RequestTableTest {
                                 "\"build\":\"" + BUILD_ID + "\"",
                                 "/api/v1/builds/" + BUILD_ID + "/log"),
                 get("a full queue has no build to show", app + "full", 429)
-                        .has("Retry-After: 1\n", "HTTP/1.1 429 the build queue is full: pull again\n"),
+                        .has("Retry-After: 60\n", "HTTP/1.1 429 the build queue is full: pull again\n"),
                 get("a failed build is told in three places", app + "broken", 424)
                         .has(
                                 "HTTP/1.1 424 build of linux/amd64 failed: exit 2: no rule to make \"all\"\n",

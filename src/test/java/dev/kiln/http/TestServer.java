@@ -7,6 +7,7 @@ import dev.kiln.blob.ContentStore;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.testing.Plans;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -84,6 +85,7 @@ final class TestServer implements AutoCloseable {
                 Duration.ofSeconds(20),
                 hop,
                 hop.multipliedBy(10),
+                Plans.shipped(hop, hop.multipliedBy(10)),
                 new RepositoryConfig.Build(
                         Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1, 1));
         return new KilnConfig(

@@ -3,6 +3,7 @@ package dev.kiln.image;
 import static dev.kiln.testing.PullBench.AMD;
 import static dev.kiln.testing.PullBench.APP;
 import static dev.kiln.testing.PullBench.ARM;
+import static dev.kiln.testing.PullBench.PLAN;
 import static dev.kiln.testing.PullBench.REVISION;
 import static dev.kiln.testing.PullBench.pull;
 import static dev.kiln.testing.PullBench.served;
@@ -12,6 +13,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.build.BuildEvent;
 import dev.kiln.client.Hint;
+import dev.kiln.client.WaitPlan;
+import dev.kiln.client.WaitPlan.Situation;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Start;
@@ -21,6 +24,7 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Meaning;
 import dev.kiln.source.Sources.ArchiveAnswer;
+import dev.kiln.testing.Plans;
 import dev.kiln.testing.PullBench;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -243,6 +247,88 @@ class PullImagesTest {
     }
 
     @Test
+    void whoWantsAWholeIndexGetsNoOtherWhateverThePolicySays() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            assertThat(platforms(served(answer(images, pull("main", AMD))))).containsExactly("amd64");
+            Pull whole = pull("main", Optional.empty(), Optional.empty(), true, PLAN.forWholeIndex());
+
+            CompletableFuture<PullAnswer> waiting = images.pull(whole).toCompletableFuture();
+            bench.clock.advance(HINTED.partialAfter());
+            assertThat(platforms(served(answer(images, pull("main"))))).containsExactly("amd64");
+            assertThat(waiting).isNotDone();
+            bench.awaitAttempt(ARM);
+            bench.succeeds(ARM);
+
+            assertThat(platforms(served(waiting.get(20, TimeUnit.SECONDS)))).containsExactly("amd64", "arm64");
+        }
+    }
+
+    @Test
+    void whoWantsAWholeIndexIsToldOfTheFirstPlatformThatFails() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            bench.fails(ARM);
+
+            PullAnswer end =
+                    answer(images, pull("main", Optional.empty(), Optional.empty(), true, PLAN.forWholeIndex()));
+
+            assertThat(end)
+                    .isInstanceOfSatisfying(
+                            PullAnswer.BuildFailed.class,
+                            failed -> assertThat(failed.message()).contains("linux/arm64/v8"));
+        }
+    }
+
+    @Test
+    void whoOnlyLooksStartsNothingAndGetsWhatIsThere() throws Exception {
+        WaitPlan looks =
+                new WaitPlan("looks", PLAN.hop(), PLAN.patience(), true, Duration.ZERO, false, false, PLAN.answers());
+        Pull look = pull("main", Optional.empty(), Optional.empty(), true, looks);
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.means(REVISION.value());
+
+            assertProblem(images, look, ProblemCode.MANIFEST_UNKNOWN);
+            assertProblem(
+                    images,
+                    pull(REVISION.value(), Optional.empty(), Optional.empty(), true, looks),
+                    ProblemCode.MANIFEST_UNKNOWN);
+            assertThat(bench.attempts(AMD) + bench.attempts(ARM)).isZero();
+
+            bench.succeeds(AMD);
+            assertThat(platforms(served(answer(images, pull("main", AMD))))).containsExactly("amd64");
+            bench.clock.advance(Duration.ofSeconds(3));
+            assertThat(platforms(served(answer(images, look)))).containsExactly("amd64");
+        }
+    }
+
+    @Test
+    void whoFollowsNoRedirectsIsHeldOnce() throws Exception {
+        WaitPlan once = new WaitPlan("once", PLAN.hop(), PLAN.hop(), false, Duration.ZERO, true, false, PLAN.answers());
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            CompletableFuture<PullAnswer> waiting = images.pull(
+                            pull("main", Optional.empty(), Optional.empty(), true, once))
+                    .toCompletableFuture();
+            bench.awaitAttempt(AMD);
+
+            bench.clock.advance(PLAN.hop());
+
+            assertThat(waiting.get(20, TimeUnit.SECONDS))
+                    .isInstanceOfSatisfying(
+                            PullAnswer.NotYet.class,
+                            end -> assertThat(end.situation()).isEqualTo(Situation.NOTHING_READY));
+        }
+    }
+
+    @Test
     void aPullKeepsTheRevisionItBeganWithAndAForgedHopIsAsIfAbsent() throws Exception {
         try (PullBench bench = PullBench.start(directory, HINTED)) {
             PullImages images = bench.images(HINTED);
@@ -292,7 +378,10 @@ class PullImagesTest {
                 PullBench.repository(List.of(AMD, ARM), new AnswerWhen.Hinted(), Start.ALL, Duration.ofMillis(200));
         try (PullBench bench = PullBench.start(directory, quick)) {
             PullImages images = bench.images(quick);
-            CompletableFuture<PullAnswer> lookingUp = images.pull(pull("main")).toCompletableFuture();
+            WaitPlan plan = Plans.plan(quick.hop(), quick.patience());
+            CompletableFuture<PullAnswer> lookingUp = images.pull(
+                            pull("main", Optional.empty(), Optional.empty(), true, plan))
+                    .toCompletableFuture();
             bench.clock.advance(quick.hop());
             assertThat(lookingUp.get(20, TimeUnit.SECONDS)).isInstanceOf(PullAnswer.KeepWaiting.class);
         }

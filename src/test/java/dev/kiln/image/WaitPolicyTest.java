@@ -18,6 +18,7 @@ import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
+import dev.kiln.testing.Plans;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -251,6 +252,7 @@ class WaitPolicyTest {
                 PARTIAL_AFTER,
                 Duration.ofSeconds(25),
                 Duration.ofSeconds(250),
+                Plans.plans(Duration.ofSeconds(25), Duration.ofSeconds(250)),
                 new RepositoryConfig.Build(
                         Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 30, 1 << 20));
     }

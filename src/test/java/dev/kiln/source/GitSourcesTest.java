@@ -42,6 +42,7 @@ class GitSourcesTest {
                 Duration.ZERO,
                 Duration.ZERO,
                 Duration.ZERO,
+                null,
                 null);
         KilnConfig config = new KilnConfig(
                 Set.of(),

@@ -23,6 +23,7 @@ import dev.kiln.build.FailureClass;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hint;
 import dev.kiln.client.HopSigner;
+import dev.kiln.client.WaitPlan;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
@@ -79,6 +80,9 @@ public final class PullBench implements AutoCloseable {
     private final ShardedBuilds builds;
     private final Map<Platform, CompletableFuture<Result>> endings = new ConcurrentHashMap<>();
     private final HopSigner signer = new HopSigner("0123456789abcdef".getBytes(StandardCharsets.UTF_8));
+
+    /** Of every pull that names no other. */
+    public static final WaitPlan PLAN = Plans.plan(Duration.ofSeconds(25), Duration.ofSeconds(60));
 
     private PullBench(Path directory, RepositoryConfig repository, Config config) throws IOException {
         folder = SharedFolder.open(directory, clock);
@@ -144,6 +148,7 @@ public final class PullBench implements AutoCloseable {
                 Duration.ofSeconds(20),
                 hop,
                 hop.multipliedBy(12).dividedBy(5),
+                Plans.plans(hop, hop.multipliedBy(12).dividedBy(5)),
                 new RepositoryConfig.Build(
                         Duration.ofMinutes(30), 1, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 20, 1 << 20));
     }
@@ -197,7 +202,13 @@ public final class PullBench implements AutoCloseable {
     }
 
     public static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, boolean acceptsIndex) {
-        return new Pull(APP, new Tag(tag), hint, hop, acceptsIndex, () -> new Cause("test", "192.0.2.1", "", tag));
+        return pull(tag, hint, hop, acceptsIndex, PLAN);
+    }
+
+    public static Pull pull(
+            String tag, Optional<Hint> hint, Optional<String> hop, boolean acceptsIndex, WaitPlan plan) {
+        return new Pull(
+                APP, new Tag(tag), hint, hop, acceptsIndex, plan, () -> new Cause("test", "192.0.2.1", "", tag));
     }
 
     /** The attempts for this platform end well, now and from now on. */

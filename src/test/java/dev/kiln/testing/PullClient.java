@@ -96,6 +96,10 @@ public final class PullClient {
         for (int i = 0; i < headers.length; i += 2) {
             request.header(headers[i], headers[i + 1]);
         }
+        if (!List.of(headers).contains("User-Agent")) {
+            // of a family that follows redirects
+            request.header("User-Agent", "curl/8.5.0");
+        }
         return http.sendAsync(request.build(), HttpResponse.BodyHandlers.ofByteArray())
                 .thenApply(r -> new Answer(r.statusCode(), 0, r.headers(), ByteString.fromArrayUnsafe(r.body())));
     }

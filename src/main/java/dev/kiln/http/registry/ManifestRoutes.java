@@ -11,6 +11,10 @@ import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
 import dev.kiln.client.Hints;
+import dev.kiln.client.Preference;
+import dev.kiln.client.WaitPlan;
+import dev.kiln.client.WaitPlan.FinalAnswer;
+import dev.kiln.client.WaitPlan.Situation;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.http.wire.Accept;
 import dev.kiln.http.wire.Call;
@@ -55,6 +59,9 @@ final class ManifestRoutes {
     private static final String HOP = "w";
     private static final int MAX_HOP = 1024;
 
+    /** As a platform's name: every one, or no answer. */
+    private static final String ALL = "all";
+
     private static final HttpHeader REVALIDATE = Headers.of("Cache-Control", "private, no-cache");
     private static final HttpHeader VARY = Headers.of("Vary", "Accept, User-Agent, " + Hints.HEADER);
 
@@ -89,12 +96,31 @@ final class ManifestRoutes {
                 hint.map(Hint::toString).orElse(""),
                 tag.value());
         boolean acceptsIndex = Accept.takesIndex(call.headers("accept"));
-        CompletableFuture<PullAnswer> answer =
-                images.pull(new Pull(name, tag, hint, hop, acceptsIndex, cause)).toCompletableFuture();
+        Optional<Preference> preference = Preference.read(call.headers("prefer"));
+        WaitPlan plan = plan(call, config, preference);
+        CompletableFuture<PullAnswer> answer = images.pull(new Pull(name, tag, hint, hop, acceptsIndex, plan, cause))
+                .toCompletableFuture();
         if (!answer.isDone()) {
             call.allow(config.hop().plus(GRACE));
         }
-        return answer.thenApply(a -> render(call, a));
+        return answer.thenApply(a -> {
+            HttpResponse response = render(call, plan, a);
+            return preference.isEmpty() || a instanceof Served
+                    ? response
+                    : response.addHeader(
+                            Headers.of("Preference-Applied", preference.get().applied()));
+        });
+    }
+
+    private static WaitPlan plan(Call call, RepositoryConfig config, Optional<Preference> preference) {
+        WaitPlan ofClient = config.clients().plan(call.header("user-agent"));
+        WaitPlan ofCall =
+                preference.map(p -> ofClient.waitingAtMost(p.longestWait())).orElse(ofClient);
+        return wantsWholeIndex(call) ? ofCall.forWholeIndex() : ofCall;
+    }
+
+    private static boolean wantsWholeIndex(Call call) {
+        return call.query().all(Hints.PARAMETER).equals(List.of(ALL));
     }
 
     CompletionStage<HttpResponse> byDigest(Call call, RepositoryName name, Digest digest) {
@@ -109,7 +135,7 @@ final class ManifestRoutes {
 
     private static Optional<Hint> hint(Call call, RepositoryConfig config) {
         Hints.Reading reading = Hints.read(
-                call.query().all(Hints.PARAMETER),
+                wantsWholeIndex(call) ? List.of() : call.query().all(Hints.PARAMETER),
                 call.headers("x-build-platform"),
                 call.header("user-agent"),
                 config.platforms());
@@ -119,7 +145,7 @@ final class ManifestRoutes {
         return ((Hints.Reading.Accepted) reading).hint();
     }
 
-    private HttpResponse render(Call call, PullAnswer answer) {
+    private HttpResponse render(Call call, WaitPlan plan, PullAnswer answer) {
         if (answer instanceof Served served) {
             return render(call, served, byTag, List.of(REVALIDATE, VARY));
         }
@@ -127,17 +153,10 @@ final class ManifestRoutes {
             return redirect(call, waiting);
         }
         if (answer instanceof NotYet notYet) {
-            long seconds = Math.max(1, notYet.retryAfter().toSeconds());
-            return explained(
-                    ProblemCode.TOOMANYREQUESTS,
-                    429,
-                    notYet.message(),
-                    notYet.build(),
-                    List.of(Headers.of("Retry-After", Long.toString(seconds))));
+            return explained(plan.answer(notYet.situation()), notYet.message(), notYet.build());
         }
-        // 424 with this code is the one answer that every client shows and none repeats (docs/clients.md).
         BuildFailed failed = (BuildFailed) answer;
-        return explained(ProblemCode.MANIFEST_UNKNOWN, 424, failed.message(), Optional.of(failed.build()), List.of());
+        return explained(plan.answer(Situation.FAILED), failed.message(), Optional.of(failed.build()));
     }
 
     private static HttpResponse render(
@@ -186,10 +205,13 @@ final class ManifestRoutes {
     }
 
     /** An answer that sends people to a build: what happened and, where it fits, the address of the log. */
-    private HttpResponse explained(
-            ProblemCode code, int status, String message, Optional<BuildKey> build, List<HttpHeader> headers) {
+    private HttpResponse explained(FinalAnswer answer, String message, Optional<BuildKey> build) {
+        List<HttpHeader> headers = answer.retryAfter().stream()
+                .map(time -> Headers.of("Retry-After", Long.toString(Math.max(1, time.toSeconds()))))
+                .toList();
+        ProblemCode code = code(answer.status());
         if (build.isEmpty()) {
-            return ErrorResponses.of(code, status, message, Map.of(), headers);
+            return ErrorResponses.of(code, answer.status(), message, Map.of(), headers);
         }
         String id = build.get().id();
         String log = publicUrl.get() + "/api/v1/builds/" + id + "/log";
@@ -197,7 +219,18 @@ final class ManifestRoutes {
         // An address that is cut off helps nobody: then it stands in the detail alone.
         int room = ErrorResponses.MAX_MESSAGE - suffix.length();
         String text = room >= 40 ? OneLine.of(message, room) + suffix : message;
-        return ErrorResponses.of(code, status, message, text, Map.of("build", id, "log", log), headers);
+        return ErrorResponses.of(code, answer.status(), message, text, Map.of("build", id, "log", log), headers);
+    }
+
+    /** Clients of containers/image decide by the code, not by the status, whether to ask again (docs/clients.md). */
+    private static ProblemCode code(int status) {
+        return switch (status) {
+            case 403 -> ProblemCode.DENIED;
+            case 404, 424 -> ProblemCode.MANIFEST_UNKNOWN;
+            case 429 -> ProblemCode.TOOMANYREQUESTS;
+            case 503 -> ProblemCode.UNAVAILABLE;
+            default -> throw new IllegalStateException("no plan has a final answer of " + status);
+        };
     }
 
     /** The exact type, without a charset; what nobody can parse is served as bytes. */
