@@ -8,18 +8,34 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
-/** A port of 127.0.0.1 that passes everything on to a server, and counts a word in what the server says. */
+/**
+ * A port of 127.0.0.1 that passes everything on to a server, counts a word in what the server says, and writes down what
+ * was asked and with which status it was answered.
+ */
 final class Tap implements AutoCloseable {
     private final ServerSocket listener;
     private final URI server;
     private final String word;
+    private static final Pattern REQUEST = Pattern.compile("(?m)^([A-Z]+) (/\\S*) HTTP/1\\.1\\r$");
+    private static final Pattern STATUS = Pattern.compile("HTTP/1\\.1 (\\d{3}) ");
+
     private final AtomicInteger count = new AtomicInteger();
+    private final List<String> exchanges = Collections.synchronizedList(new ArrayList<>());
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
     private final ExecutorService threads = Executors.newCachedThreadPool();
 
@@ -43,6 +59,13 @@ final class Tap implements AutoCloseable {
         return count.get();
     }
 
+    /** {@code METHOD path status}, in the order of the answers. */
+    List<String> exchanges() {
+        synchronized (exchanges) {
+            return List.copyOf(exchanges);
+        }
+    }
+
     private void accept() {
         try {
             while (true) {
@@ -50,25 +73,31 @@ final class Tap implements AutoCloseable {
                 Socket upstream = new Socket(InetAddress.getLoopbackAddress(), server.getPort());
                 open.add(client);
                 open.add(upstream);
-                threads.execute(() -> pass(client, upstream, false));
-                threads.execute(() -> pass(upstream, client, true));
+                Queue<String> asked = new ConcurrentLinkedQueue<>();
+                threads.execute(() -> pass(client, upstream, text -> note(REQUEST, text, asked::add)));
+                threads.execute(() -> pass(upstream, client, text -> {
+                    note(
+                            STATUS,
+                            text,
+                            status -> Optional.ofNullable(asked.poll())
+                                    .ifPresent(request -> exchanges.add(request + " " + status)));
+                    count(text);
+                }));
             }
         } catch (IOException e) {
             // closed
         }
     }
 
-    private void pass(Socket from, Socket to, boolean counted) {
+    /** @param watch sees what passes, in pieces as they come: no head of a message is cut in two on loopback */
+    private static void pass(Socket from, Socket to, Consumer<String> watch) {
         try (from;
                 to) {
             InputStream in = from.getInputStream();
             OutputStream out = to.getOutputStream();
-            byte[] buffer = new byte[8192];
-            String tail = "";
+            byte[] buffer = new byte[65_536];
             for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                if (counted) {
-                    tail = count(tail + new String(buffer, 0, n, StandardCharsets.ISO_8859_1));
-                }
+                watch.accept(new String(buffer, 0, n, StandardCharsets.ISO_8859_1));
                 out.write(buffer, 0, n);
                 out.flush();
             }
@@ -77,14 +106,17 @@ final class Tap implements AutoCloseable {
         }
     }
 
-    /** Counts the word, and returns what the beginning of another may be. */
-    private String count(String text) {
-        int from = 0;
-        for (int at = text.indexOf(word); at >= 0; at = text.indexOf(word, from)) {
-            count.incrementAndGet();
-            from = at + word.length();
+    private static void note(Pattern pattern, String text, Consumer<String> found) {
+        Matcher matcher = pattern.matcher(text);
+        while (matcher.find()) {
+            found.accept(matcher.groupCount() == 1 ? matcher.group(1) : matcher.group(1) + " " + matcher.group(2));
         }
-        return text.substring(Math.max(from, text.length() - word.length() + 1));
+    }
+
+    private void count(String text) {
+        for (int at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+            count.incrementAndGet();
+        }
     }
 
     @Override

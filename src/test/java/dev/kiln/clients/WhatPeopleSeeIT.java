@@ -3,6 +3,8 @@ package dev.kiln.clients;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.testing.KilnProcess;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -71,6 +73,16 @@ final class WhatPeopleSeeIT {
             ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 429 linux/amd64 building for {n} s; pull again
             """);
 
+    /** There is no room in the queue. */
+    private static final Map<String, String> FULL =
+            texts("""
+            docker:  Error response from daemon: toomanyrequests: {full}; log: {log}
+            podman:  Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: {full}; log: {log}
+            buildah: Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: {full}; log: {log}
+            skopeo:  time="…" level=fatal msg="initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: {full}; log: {log}"
+            ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 503 {full}
+            """.replace("{full}", "the build queue is full; pull again in some minutes"));
+
     private static final String LOG = "http://{host}/api/v1/builds/{id}@{revision}@linux~amd64/log";
 
     private static final Gate NEVER = Gate.closed();
@@ -99,6 +111,8 @@ final class WhatPeopleSeeIT {
                   half { type = command, command = [sh, half.sh] }
                   never { type = command, command = [bash, never.sh], environment { GATE = "%s" } }
                 }
+                # five passes, four times over
+                kiln.clients.containers-image.nothing-ready.retry-after = 1s
                 kiln.repository-defaults { source.url = "%s", platforms = ["linux/amd64", "linux/arm64"] }
                 kiln.repositories = [
                   { name = "team/fails", builder = fails }
@@ -118,7 +132,7 @@ final class WhatPeopleSeeIT {
         return Client.all(temp).stream();
     }
 
-    /** Without the three that ask again, as told, some times before they give up: minutes in all. */
+    /** Without the three that ask again, as told, some times before they give up: a minute in all. */
     static Stream<Client> impatient() {
         return Stream.of(Client.docker(temp), Client.ctr(temp));
     }
@@ -165,12 +179,40 @@ final class WhatPeopleSeeIT {
     }
 
     @Test
-    @Tag("long")
     void aBuildTakesLongerThanPatientClientsWait() {
         List<CompletableFuture<Void>> pulls = Stream.of(Client.podman(temp), Client.buildah(temp), Client.skopeo(temp))
                 .map(client -> CompletableFuture.runAsync(() -> aBuildGoesOn(client)))
                 .toList();
         pulls.forEach(CompletableFuture::join);
+    }
+
+    /** One build goes on for ever, and there is room for no other. */
+    @Test
+    void theQueueIsFull() throws IOException {
+        try (KilnProcess small = KilnProcess.start(
+                Files.createDirectory(temp.resolve("small")), """
+                kiln.builders.never { type = command, command = [bash, never.sh], environment { GATE = "%s" } }
+                kiln.queue.limit = 1
+                kiln.clients.containers-image.queue-full.retry-after = 1s
+                kiln.repositories = [
+                  { name = "team/*", source.url = "%s", builder = never, platforms = ["linux/amd64"], hop = 1s, patience = 1s }
+                ]
+                """.formatted(NEVER.number(), team.url()))) {
+            Client.ctr(temp).pull(small.host() + "/team/first:main", "amd64").mustFail();
+
+            List<CompletableFuture<Void>> pulls = clients()
+                    .map(client -> CompletableFuture.runAsync(() -> {
+                        Outcome pull = client.pull(small.host() + "/team/second:main", "amd64")
+                                .mustFail();
+                        assertThat(pull.lastLine().replaceAll("; log: .*?/log", "; log: {log}"))
+                                .isEqualTo(FULL.get(client.toString())
+                                        .replace("{image}", small.host() + "/team/second:main")
+                                        .replace("{name}", small.host() + "/team/second")
+                                        .replace("{host}", small.host()));
+                    }))
+                    .toList();
+            pulls.forEach(CompletableFuture::join);
+        }
     }
 
     private static void aBuildGoesOn(Client client) {
