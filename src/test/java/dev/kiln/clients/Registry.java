@@ -78,6 +78,7 @@ final class Registry {
     private HttpResponse<byte[]> get(URI uri, String platform) {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri)
                 .timeout(Duration.ofMinutes(1))
+                .header("User-Agent", "curl/8.5.0")
                 .header(
                         "Accept",
                         "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json");
