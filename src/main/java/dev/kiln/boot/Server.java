@@ -23,6 +23,7 @@ import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
 import dev.kiln.http.HttpServices;
+import dev.kiln.image.DockerTypedImages;
 import dev.kiln.image.PullImages;
 import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
@@ -169,7 +170,7 @@ public final class Server implements AutoCloseable {
             handBackOnShutdown(system, worker);
         }
         HttpServices services = new HttpServices(
-                images.join(),
+                new DockerTypedImages(images.join(), store, storeExecutor),
                 builds,
                 catalog,
                 store,

@@ -2,6 +2,7 @@ package dev.kiln.image;
 
 import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
+import dev.kiln.oci.ImageForm;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import java.util.Optional;
@@ -11,7 +12,7 @@ import java.util.function.Supplier;
  * One GET or HEAD of a manifest by tag.
  *
  * @param hop the {@code w} parameter as it came; an invalid one is as if absent
- * @param acceptsIndex whether the client's {@code Accept} lines take an index
+ * @param form what the client's {@code Accept} lines take
  * @param cause asked for when the pull causes anything, which a hit does not
  */
 public record Pull(
@@ -19,9 +20,13 @@ public record Pull(
         Tag tag,
         Optional<Hint> hint,
         Optional<String> hop,
-        boolean acceptsIndex,
+        ImageForm form,
         Supplier<Cause> cause) {
+    boolean acceptsIndex() {
+        return form.isIndex();
+    }
+
     Wish wish() {
-        return new Wish(hint, acceptsIndex);
+        return new Wish(hint, acceptsIndex());
     }
 }

@@ -27,6 +27,7 @@ import dev.kiln.image.PullAnswer.NotYet;
 import dev.kiln.image.PullAnswer.Served;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
+import dev.kiln.oci.ImageForm;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
@@ -88,9 +89,9 @@ final class ManifestRoutes {
                 call.address(),
                 hint.map(Hint::toString).orElse(""),
                 tag.value());
-        boolean acceptsIndex = Accept.takesIndex(call.headers("accept"));
+        ImageForm form = Accept.form(call.headers("accept"));
         CompletableFuture<PullAnswer> answer =
-                images.pull(new Pull(name, tag, hint, hop, acceptsIndex, cause)).toCompletableFuture();
+                images.pull(new Pull(name, tag, hint, hop, form, cause)).toCompletableFuture();
         if (!answer.isDone()) {
             call.allow(config.hop().plus(GRACE));
         }
