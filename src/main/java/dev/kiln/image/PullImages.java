@@ -7,6 +7,7 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.Links;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
 import dev.kiln.client.HopSigner;
@@ -83,6 +84,7 @@ public final class PullImages implements Images {
             ShardedTags tags,
             Sources sources,
             ShardedBuilds builds,
+            BuildHistory history,
             ContentStore store,
             Executor storeExecutor,
             HopSigner signer,
@@ -90,7 +92,7 @@ public final class PullImages implements Images {
             ActorContext<?> context) {
         this.config = config;
         this.peers = new RevisionWaiter.Peers.Shared(
-                tags, sources, builds, config.queue().ask(), clock);
+                tags, sources, builds, history, config.queue().ask(), clock);
         this.store = store;
         this.storeExecutor = storeExecutor;
         this.signer = signer;
@@ -208,7 +210,8 @@ public final class PullImages implements Images {
                     // Somebody else's look-up may have begun long before this pull.
                     return peers.clock().instant().isBefore(waiting.deadline())
                             ? resolve(waiting)
-                            : done(sendBack(waiting, "looking the tag up in its source", Optional.empty()));
+                            : done(sendBack(
+                                    waiting, "looking the tag up in its source", Optional.empty(), Optional.empty()));
                 })
                 .thenCompose(answer -> answer);
     }
@@ -310,15 +313,15 @@ public final class PullImages implements Images {
             return done(new PullAnswer.NotYet(
                     "the build queue is full; pull again in some minutes", timedOut.build(), Duration.ofMinutes(1)));
         }
-        return done(sendBack(waiting, timedOut.progress(), timedOut.build()));
+        return done(sendBack(waiting, timedOut.progress(), timedOut.build(), timedOut.eta()));
     }
 
-    private PullAnswer sendBack(Waiting waiting, String progress, Optional<BuildKey> build) {
+    private PullAnswer sendBack(Waiting waiting, String progress, Optional<BuildKey> build, Optional<Duration> eta) {
         RepositoryConfig repository = waiting.repository();
         if (waiting.hop().mayGoOn(repository.hop(), repository.patience())) {
             return new PullAnswer.KeepWaiting(signer.sign(waiting.hop().next(), waiting.scope()), progress);
         }
-        return new PullAnswer.NotYet(progress + "; pull again", build, RETRY_AFTER);
+        return new PullAnswer.NotYet(progress + "; pull again", build, RetryAfter.of(RETRY_AFTER, eta));
     }
 
     private static String scope(Pull pull) {

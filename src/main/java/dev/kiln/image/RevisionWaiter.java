@@ -11,6 +11,7 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildFailure;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.BuildInput;
 import dev.kiln.build.BuildStatus;
 import dev.kiln.build.Cause;
@@ -85,8 +86,12 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     sealed interface Outcome {
         record Ready(RevisionSnapshot snapshot) implements Outcome {}
 
-        /** @param queueFull whether it waits for a place in the queue */
-        record TimedOut(String progress, Optional<BuildKey> build, boolean queueFull) implements Outcome {}
+        /**
+         * @param queueFull whether it waits for a place in the queue
+         * @param eta how long {@code build} is likely to take from now on
+         */
+        record TimedOut(String progress, Optional<BuildKey> build, boolean queueFull, Optional<Duration> eta)
+                implements Outcome {}
 
         record GaveUp(BuildKey build, BuildFailure failure) implements Outcome {}
     }
@@ -97,7 +102,13 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
      * @param seen told of each new state of the revision
      */
     record Peers(Shared shared, Consumer<RevisionSnapshot> seen) {
-        record Shared(ShardedTags tags, Sources sources, ShardedBuilds builds, Duration resubscribe, Clock clock) {}
+        record Shared(
+                ShardedTags tags,
+                Sources sources,
+                ShardedBuilds builds,
+                BuildHistory history,
+                Duration resubscribe,
+                Clock clock) {}
     }
 
     private final TimerScheduler<Message> timers;
@@ -147,7 +158,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         this.peers = peers.shared();
         this.seen = peers.seen();
         this.idle = idle;
-        this.pulls = new WaitingPulls(key, config);
+        this.pulls = new WaitingPulls(key, config, () -> this.peers.history().known(key.repository()));
+        // So that it is known when the first hop ends.
+        this.peers.history().known(key.repository());
         this.statuses = context.messageAdapter(BuildStatus.class, Status::new);
         timers.startTimerWithFixedDelay(Tick.RESUBSCRIBE, Tick.RESUBSCRIBE, this.peers.resubscribe());
         timers.startTimerWithFixedDelay(Tick.IDLE, Tick.IDLE, IDLE);

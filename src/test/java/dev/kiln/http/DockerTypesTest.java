@@ -61,9 +61,11 @@ class DockerTypesTest {
                                 new DockerTypedImages(bench.images(HINTED), bench.content(), bench.blocking()),
                                 fakes,
                                 fakes,
+                                fakes,
                                 bench.content(),
                                 fakes,
                                 bench.blocking(),
+                                bench.clock,
                                 Optional::empty))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);

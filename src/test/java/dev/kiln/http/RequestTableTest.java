@@ -5,6 +5,8 @@ import static dev.kiln.http.Fakes.EMPTY_DIGEST;
 import static dev.kiln.http.Fakes.INDEX;
 import static dev.kiln.http.Fakes.LAYER_DIGEST;
 import static dev.kiln.http.Fakes.MANIFEST;
+import static dev.kiln.http.Fakes.QUEUED;
+import static dev.kiln.http.Fakes.RUNNING;
 import static dev.kiln.http.Fakes.UNLINKED;
 import static dev.kiln.http.Row.get;
 import static dev.kiln.http.Row.row;
@@ -371,6 +373,14 @@ class RequestTableTest {
                                 "\"requestedAt\":\"2026-11-23T10:00:00Z\"",
                                 "\"builder\":\"make\"",
                                 "Cache-Control: no-store"),
+                get("one that runs with when it is likely to be done", builds + "/" + RUNNING.id(), 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":0,\"buildSeconds\":210}"),
+                get("one that waits too", builds + "/" + QUEUED.id(), 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":30,\"buildSeconds\":240}"),
+                get("in a list too", builds + "?phase=running", 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":0,\"buildSeconds\":210}"),
+                get("in the queue too", "/api/v1/queue", 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":30,\"buildSeconds\":240}"),
                 get("to the admin with who asked", build, 200)
                         .onAdmin()
                         .has("\"address\":\"192.0.2.7\"", "\"client\":\"docker/29\""),

@@ -39,7 +39,15 @@ final class TestServer implements AutoCloseable {
                         kit.system(),
                         config,
                         new HttpServices(
-                                fakes, fakes, fakes, new ContentStore(fakes, fakes), fakes, blocking, notReady::get))
+                                fakes,
+                                fakes,
+                                fakes,
+                                fakes,
+                                new ContentStore(fakes, fakes),
+                                fakes,
+                                blocking,
+                                () -> Fakes.NOW,
+                                notReady::get))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);
     }

@@ -11,6 +11,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.build.BuildEvent;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.client.Hint;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.config.RepositoryConfig.AnswerWhen;
@@ -239,6 +240,37 @@ class PullImagesTest {
                 hop = Optional.of(keepWaiting.hop());
             }
             assertThat(answers).containsExactly("KeepWaiting", "KeepWaiting", "NotYet");
+        }
+    }
+
+    @Test
+    void whoWaitsIsToldWhenItIsLikelyToBeDoneAndIsNotSentAwayForLonger() throws Exception {
+        RepositoryConfig one =
+                PullBench.repository(List.of(ARM), new AnswerWhen.Hinted(), Start.ALL, Duration.ofSeconds(25));
+        try (PullBench bench = PullBench.start(directory, one)) {
+            PullImages images = bench.images(one);
+            bench.means("main");
+            CompletableFuture<PullAnswer> first = images.pull(pull("main")).toCompletableFuture();
+            bench.awaitAttempt(ARM);
+            bench.clock.advance(one.hop());
+            PullAnswer.KeepWaiting unknown = (PullAnswer.KeepWaiting) first.get(20, TimeUnit.SECONDS);
+            assertThat(unknown.progress()).isEqualTo("linux/arm64/v8 building for 25 s, ETA unknown");
+
+            bench.usual.put(ARM, new BuildTimes(Duration.ZERO, Duration.ofSeconds(70)));
+            CompletableFuture<PullAnswer> second = images.pull(
+                            pull("main", Optional.empty(), Optional.of(unknown.hop()), true))
+                    .toCompletableFuture();
+            bench.clock.advance(one.hop());
+            PullAnswer.KeepWaiting known = (PullAnswer.KeepWaiting) second.get(20, TimeUnit.SECONDS);
+            assertThat(known.progress()).isEqualTo("linux/arm64/v8 building for 50 s, ETA 20 s");
+
+            CompletableFuture<PullAnswer> third = images.pull(
+                            pull("main", Optional.empty(), Optional.of(known.hop()), true))
+                    .toCompletableFuture();
+            bench.clock.advance(Duration.ofSeconds(10));
+            PullAnswer.NotYet end = (PullAnswer.NotYet) third.get(20, TimeUnit.SECONDS);
+            assertThat(end.message()).isEqualTo("linux/arm64/v8 building for 60 s, ETA 10 s; pull again");
+            assertThat(end.retryAfter()).isEqualTo(Duration.ofSeconds(10));
         }
     }
 

@@ -16,7 +16,9 @@ import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildEvent;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.BuildState.Result;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.build.Cause;
 import dev.kiln.build.FailureClass;
 import dev.kiln.build.ShardedBuilds;
@@ -52,6 +54,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -72,6 +75,20 @@ public final class PullBench implements AutoCloseable {
     public final SettableClock clock = new SettableClock(Instant.parse("2026-11-23T10:00:00Z"));
     public final ScriptedSources sources = new ScriptedSources();
 
+    /** What this bench's builds usually take; at first, nobody knows. */
+    public final Map<Platform, BuildTimes> usual = new ConcurrentHashMap<>();
+
+    private final BuildHistory history = new BuildHistory() {
+        @Override
+        public Map<Platform, BuildTimes> known(RepositoryName repository) {
+            return usual;
+        }
+
+        @Override
+        public CompletionStage<Map<Platform, BuildTimes>> times(RepositoryName repository) {
+            return CompletableFuture.completedFuture(usual);
+        }
+    };
     private final ActorTestKit testKit;
     private final ExecutorService blocking = Executors.newFixedThreadPool(8);
     private final SharedFolder folder;
@@ -171,7 +188,16 @@ public final class PullBench implements AutoCloseable {
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         Behavior<Void> owner = Behaviors.setup(context -> {
             images.complete(new PullImages(
-                    config(repository), tags, sources, builds, folder.content(), blocking, signer, clock, context));
+                    config(repository),
+                    tags,
+                    sources,
+                    builds,
+                    history,
+                    folder.content(),
+                    blocking,
+                    signer,
+                    clock,
+                    context));
             return Behaviors.empty();
         });
         testKit.spawn(owner);
