@@ -303,8 +303,8 @@ class CatalogTest {
         for (int i = 0; i < seconds.length; i++) {
             built(i, "linux/amd64", T.plusSeconds(i), seconds[i]);
         }
-        for (int i = 0; i < 25; i++) {
-            built(100 + i, "linux/arm64", T.plusSeconds(i), i < 5 ? 9000 : 100);
+        for (int i = 0; i < 41; i++) {
+            built(100 + i, "linux/arm64", T.plusSeconds(i), i < 21 ? 9000 : 100);
         }
         BuildKey failed = key(200, "linux/amd64");
         record(
@@ -318,10 +318,10 @@ class CatalogTest {
                 requested(1, T),
                 new BuildEvent.AttemptStarted(1, 1, 1, "n", T),
                 new BuildEvent.Built(1, 1, MANIFEST, T.plusSeconds(1)));
-        await().atMost(Duration.ofSeconds(20)).until(() -> list(ALL).size() == seconds.length + 25 + 3);
+        await().atMost(Duration.ofSeconds(20)).until(() -> list(ALL).size() == seconds.length + 41 + 3);
         await1(failed, Phase.FAILED);
         await().atMost(Duration.ofSeconds(20))
-                .until(() -> list(filter(null, null, null, Phase.BUILT)).size() == seconds.length + 25 + 1);
+                .until(() -> list(filter(null, null, null, Phase.BUILT)).size() == seconds.length + 41 + 1);
 
         assertThat(get(catalog.usualTimes(new RepositoryName("team/app"))))
                 .isEqualTo(Map.of(
