@@ -76,6 +76,11 @@ public final class DockerTypedImages implements Images {
                 : answer;
     }
 
+    @Override
+    public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+        return images.pointers(repository, tag);
+    }
+
     /** Whatever a digest names is served as it is, whoever asks. */
     @Override
     public CompletionStage<Optional<Served>> manifest(RepositoryName repository, Digest digest) {

@@ -379,6 +379,30 @@ public final class PullImages implements Images {
     }
 
     @Override
+    public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+        Optional<RepositoryConfig> found = config.repository(repository);
+        if (found.isEmpty() || tag.isReferrersFallback()) {
+            return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "there is no " + tag + " here"));
+        }
+        return sharedLookUp(new TagKey(repository, tag), found.get())
+                .copy()
+                .orTimeout(found.get().hop().toMillis(), TimeUnit.MILLISECONDS)
+                .thenCompose(revision -> peers.tags()
+                        .ask(new TagKey(repository, revision.asTag()), TagEntity.GetRevision::new)
+                        .thenApply(view -> PointerIndex.compose(
+                                repository,
+                                tag,
+                                revision,
+                                view.opened().isPresent()
+                                        ? view.platforms()
+                                        : found.get().platforms(),
+                                RevisionSnapshot.children(view))))
+                .exceptionally(failure -> {
+                    throw problem(failure);
+                });
+    }
+
+    @Override
     public CompletionStage<List<Tag>> tags(RepositoryName repository) {
         Optional<RepositoryConfig> found = config.repository(repository);
         Problem unknown = new Problem(

@@ -16,6 +16,9 @@ public final class MediaTypes {
     public static final String DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
     public static final String DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
+    /** Kiln's own: an index that may name where a manifest can be pulled instead of its digest. An experiment. */
+    public static final String URL_POINTERS = "application/vnd.dev.kiln.image.index.pointers.v1+json";
+
     private static final Set<String> INDEXES = Set.of(OCI_INDEX, DOCKER_LIST);
     private static final Set<String> MANIFESTS = Set.of(OCI_MANIFEST, DOCKER_MANIFEST);
 

@@ -87,7 +87,8 @@ class DockerTypesTest {
                 Arguments.of("skopeo before OCI indexes", List.of(MANIFEST, SCHEMA2, SCHEMA1, LIST), LIST),
                 Arguments.of("a script", List.of(SCHEMA2), SCHEMA2),
                 Arguments.of("single manifests of both", List.of(SCHEMA2, MANIFEST), MANIFEST),
-                Arguments.of("OCI manifests alone", List.of(MANIFEST), MANIFEST));
+                Arguments.of("OCI manifests alone", List.of(MANIFEST), MANIFEST),
+                Arguments.of("URL pointers, which are off", List.of(MediaTypes.URL_POINTERS), MANIFEST));
     }
 
     @ParameterizedTest(name = "{0}")

@@ -126,6 +126,13 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     }
 
     @Override
+    public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+        return tag.value().equals("nothing")
+                ? failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "no ref or commit of that name"))
+                : now("{\"pointers\":\"" + repository + ":" + tag + "\"}");
+    }
+
+    @Override
     public CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest) {
         return now(List.of(INDEX, PARTIAL, MANIFEST).stream()
                 .filter(s -> s.descriptor().digest().equals(digest))

@@ -14,14 +14,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.testing.Wire;
 import dev.kiln.testing.Wire.Answer;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Each row is one request and what must be in its answer, said in a sentence; every row goes over a real socket. */
 class RequestTableTest {
+    private static final String POINTERS = "application/vnd.dev.kiln.image.index.pointers.v1+json";
+
     private static TestServer server;
 
     @BeforeAll
@@ -32,6 +36,16 @@ class RequestTableTest {
     @AfterAll
     static void stop() {
         server.close();
+    }
+
+    @Test
+    void whatMayChangeWithTheNextAnswerHasNoDigest() throws Exception {
+        try (Wire wire = new Wire(server.port())) {
+            Answer answer = wire.request("GET", "/v2/team/app/manifests/latest", "Accept: " + POINTERS);
+            assertThat(answer.toString().toLowerCase(Locale.ROOT))
+                    .contains("content-type: " + POINTERS)
+                    .doesNotContain("docker-content-digest", "etag:");
+        }
     }
 
     static Stream<Row> rows() {
@@ -147,6 +161,22 @@ class RequestTableTest {
                 get("a platform may be named", app + "latest?platform=linux/arm64", 200),
                 get("encoded too", app + "latest?platform=linux%2Farm64%2Fv8", 200),
                 get("in a header too", app + "latest", 200).with("X-Build-Platform: linux/amd64"),
+                get("URL pointers are for who names them", app + "latest", 200)
+                        .with("Accept: " + POINTERS + ", application/vnd.oci.image.index.v1+json")
+                        .has(
+                                "Content-Type: " + POINTERS + "\n",
+                                "Cache-Control: no-store",
+                                "Vary: Accept\n",
+                                "{\"pointers\":\"team/app:latest\"}"),
+                row("by HEAD too", "HEAD", app + "latest", 200)
+                        .with("Accept: " + POINTERS)
+                        .has("Content-Type: " + POINTERS + "\n", "Content-Length: 30"),
+                get("by tag only", app + digest, 200)
+                        .with("Accept: " + POINTERS)
+                        .has("Content-Type: application/vnd.oci.image.index.v1+json\n"),
+                get("of a tag that is known", app + "nothing", 404)
+                        .with("Accept: " + POINTERS)
+                        .has("MANIFEST_UNKNOWN"),
                 get("an unknown platform is told what there is", app + "latest?platform=linux/s390x", 400)
                         .has("REQUEST_INVALID", "linux/amd64, linux/arm64/v8", " 400 ?platform= says linux/s390x"),
                 get("a malformed platform too", app + "latest", 400)

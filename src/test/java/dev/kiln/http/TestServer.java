@@ -108,7 +108,8 @@ final class TestServer implements AutoCloseable {
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
-                new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)));
+                new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
+                new KilnConfig.Experimental(true));
     }
 
     @Override

@@ -9,6 +9,7 @@ import static dev.kiln.testing.PullBench.served;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.build.BuildEvent;
 import dev.kiln.build.BuildTimes;
@@ -18,6 +19,7 @@ import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Start;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Meaning;
@@ -396,6 +398,41 @@ class PullImagesTest {
                             .bytes()
                             .utf8String())
                     .contains("linux/arm64");
+        }
+    }
+
+    @Test
+    void urlPointersListEveryPlatformAtOnceAndStartNothing() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            String before =
+                    images.pointers(APP, new Tag("main")).toCompletableFuture().get(20, TimeUnit.SECONDS);
+            assertThat(before)
+                    .isEqualTo("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.URL_POINTERS + "\",\"manifests\":["
+                            + "{\"url\":\"/v2/team/app/manifests/main_linux-amd64\","
+                            + "\"platform\":{\"architecture\":\"amd64\",\"os\":\"linux\"}},"
+                            + "{\"url\":\"/v2/team/app/manifests/main_linux-arm64\","
+                            + "\"platform\":{\"architecture\":\"arm64\",\"os\":\"linux\",\"variant\":\"v8\"}}],"
+                            + "\"annotations\":{\"org.opencontainers.image.revision\":\"" + REVISION + "\"}}");
+            assertThat(bench.journal("Tag|" + APP + ":" + REVISION)).isEmpty();
+            assertThat(bench.journal(AMD)).isEmpty();
+            assertThat(bench.journal(ARM)).isEmpty();
+
+            bench.succeeds(AMD);
+            PullAnswer.Served index = served(answer(images, pull("main", AMD)));
+            JsonNode built = new ObjectMapper()
+                    .readTree(images.pointers(APP, new Tag("main"))
+                            .toCompletableFuture()
+                            .get(20, TimeUnit.SECONDS))
+                    .path("manifests");
+            assertThat(built.get(0))
+                    .isEqualTo(new ObjectMapper()
+                            .readTree(index.bytes().toArray())
+                            .path("manifests")
+                            .get(0));
+            assertThat(built.get(1).has("digest")).isFalse();
+            assertThat(built.get(1).path("url").asText()).isEqualTo("/v2/team/app/manifests/main_linux-arm64");
         }
     }
 

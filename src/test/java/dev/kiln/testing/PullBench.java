@@ -180,7 +180,8 @@ public final class PullBench implements AutoCloseable {
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
-                new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT));
+                new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT),
+                new KilnConfig.Experimental(false));
     }
 
     /** A node's images, with empty caches. */

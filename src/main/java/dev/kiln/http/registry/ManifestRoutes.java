@@ -51,7 +51,7 @@ import java.util.stream.Stream;
 /** Manifests by tag, which may build and wait, and by digest, which never do. */
 final class ManifestRoutes {
     /** How much later than its hop a held request is given up: the answer at the end of the hop has its own way to go. */
-    private static final Duration GRACE = Duration.ofSeconds(10);
+    static final Duration GRACE = Duration.ofSeconds(10);
 
     private static final String HOP = "w";
     private static final int MAX_HOP = 1024;

@@ -27,6 +27,21 @@ public final class Accept {
                 : ImageForm.DOCKER_MANIFEST;
     }
 
+    /** Whether the lines name a type itself, without a weight of 0. */
+    public static boolean names(List<String> lines, String mediaType) {
+        for (String line : lines) {
+            for (String element : line.split(",", -1)) {
+                int semicolon = element.indexOf(';');
+                String range = semicolon < 0 ? element : element.substring(0, semicolon);
+                if (range.strip().equalsIgnoreCase(mediaType)
+                        && (semicolon < 0 || !isZero(element.substring(semicolon + 1)))) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
     /** Whether a type of the form {@code application/…} is welcome; the most specific range that fits decides. */
     private static boolean takes(List<String> lines, String mediaType) {
         int best = 0;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kiln.oci.ImageForm;
 import dev.kiln.oci.MediaTypes;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -90,6 +91,18 @@ class AcceptTest {
             })
     void takesDockersManifestAlone(String line) {
         assertThat(Accept.form(List.of(line))).isEqualTo(ImageForm.DOCKER_MANIFEST);
+    }
+
+    @Test
+    void aTypeIsNamedByItselfAlone() {
+        String type = MediaTypes.URL_POINTERS;
+        assertThat(Accept.names(List.of(INDEX, MANIFEST + " , " + type + ";q=0.5"), type))
+                .isTrue();
+        assertThat(Accept.names(List.of(type.toUpperCase(Locale.ROOT)), type)).isTrue();
+        for (String line : List.of("*/*", "application/*", type + ";q=0", type + "x", "x;a=" + type, "")) {
+            assertThat(Accept.names(List.of(line), type)).as(line).isFalse();
+        }
+        assertThat(Accept.names(List.of(), type)).isFalse();
     }
 
     @Test
