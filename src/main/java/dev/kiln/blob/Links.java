@@ -20,7 +20,8 @@ public interface Links {
      * @param kind whether the digest may be asked for under /manifests (then also under /blobs) or only under /blobs
      * @param mediaType what a manifest is served as; for a blob, what its manifest calls it
      * @param size in bytes
-     * @param origin what can make it again: a build's key text, or {@code index} or {@code source}
+     * @param origin what can make it again: a build's key text, or {@code index}, {@code source}, or
+     *     {@code docker:} and the digest of what it says in Docker's media types
      */
     record Link(Kind kind, String mediaType, long size, String origin) {}
 

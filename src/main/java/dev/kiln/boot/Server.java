@@ -15,14 +15,17 @@ import akka.cluster.typed.Join;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.build.BuildEntity;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.catalog.BuildProjection;
+import dev.kiln.catalog.CachedBuildHistory;
 import dev.kiln.catalog.JdbcBuildCatalog;
 import dev.kiln.client.HopSigner;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
 import dev.kiln.http.HttpServices;
+import dev.kiln.image.DockerTypedImages;
 import dev.kiln.image.PullImages;
 import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
@@ -145,6 +148,7 @@ public final class Server implements AutoCloseable {
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
         BuildProjection.init(system, pool, BuildEntity.TAGS);
         JdbcBuildCatalog catalog = new JdbcBuildCatalog(pool, storeExecutor);
+        BuildHistory history = new CachedBuildHistory(catalog::usualTimes);
 
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         system.systemActorOf(
@@ -154,6 +158,7 @@ public final class Server implements AutoCloseable {
                             tags,
                             sources,
                             builds,
+                            history,
                             store,
                             storeExecutor,
                             new HopSigner(secret),
@@ -169,12 +174,14 @@ public final class Server implements AutoCloseable {
             handBackOnShutdown(system, worker);
         }
         HttpServices services = new HttpServices(
-                images.join(),
+                new DockerTypedImages(images.join(), store, storeExecutor),
                 builds,
                 catalog,
+                history,
                 store,
                 folder.logs(),
                 storeExecutor,
+                clock,
                 () -> cluster.selfMember().status() == MemberStatus.up()
                         ? Optional.empty()
                         : Optional.of("the node is not a member of its cluster yet"));

@@ -6,11 +6,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kiln.build.BuildFailure;
 import dev.kiln.build.BuildStatus;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.build.FailureClass;
 import dev.kiln.journal.Connections;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
+import dev.kiln.oci.Platform;
+import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.io.IOException;
@@ -18,11 +21,14 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -37,6 +43,7 @@ public final class JdbcBuildCatalog implements BuildCatalog {
     private static final Pattern REVISION_PREFIX = Pattern.compile("[0-9a-f]{4,64}");
     private static final int MAX_LIMIT = 1000;
     private static final int MAX_EVENTS = 10_000;
+    private static final int MAX_SAMPLES = 20;
     private static final int QUERY_SECONDS = 10;
     private static final String COLUMNS = "id, phase, request, attempt, requested_at, started_at, ended_at, not_before,"
             + " builder, worker, client, address, reference, failure_class, failure_message, failure_until,"
@@ -86,6 +93,50 @@ public final class JdbcBuildCatalog implements BuildCatalog {
                 return List.copyOf(events);
             }
         });
+    }
+
+    /**
+     * How long the last successful builds of a repository took, by platform: the medians of at most 20 of each, among its
+     * last 1000 builds.
+     */
+    public CompletionStage<Map<Platform, BuildTimes>> usualTimes(RepositoryName repository) {
+        return query(connection -> {
+            // the inner query can use an index, and bounds what a repository of failures costs
+            try (PreparedStatement select = prepare(
+                            connection,
+                            "SELECT platform, requested_at, started_at, ended_at FROM (SELECT platform, phase,"
+                                    + " requested_at, started_at, ended_at, id FROM builds WHERE repository = ?"
+                                    + " ORDER BY requested_at DESC, id LIMIT " + MAX_LIMIT + ") newest"
+                                    + " WHERE phase = '" + BuildStatus.Phase.BUILT + "'"
+                                    + " ORDER BY requested_at DESC, id",
+                            List.of(repository.value()));
+                    ResultSet row = select.executeQuery()) {
+                Map<Platform, List<BuildTimes>> builds = new HashMap<>();
+                while (row.next()) {
+                    List<BuildTimes> times =
+                            builds.computeIfAbsent(Platform.of(row.getString("platform")), p -> new ArrayList<>());
+                    if (times.size() < MAX_SAMPLES) {
+                        times(row).ifPresent(times::add);
+                    }
+                }
+                Map<Platform, BuildTimes> usual = new HashMap<>();
+                builds.forEach(
+                        (platform, times) -> BuildTimes.usual(times).ifPresent(median -> usual.put(platform, median)));
+                return Map.copyOf(usual);
+            }
+        });
+    }
+
+    private static Optional<BuildTimes> times(ResultSet row) throws SQLException {
+        Optional<Instant> requestedAt = instant(row, "requested_at");
+        Optional<Instant> startedAt = instant(row, "started_at");
+        Optional<Instant> endedAt = instant(row, "ended_at");
+        // clocks of two nodes may differ: such a build tells nothing
+        return startedAt
+                .filter(start -> !start.isBefore(requestedAt.orElse(start)))
+                .filter(start -> !start.isAfter(endedAt.orElse(Instant.MIN)))
+                .map(start -> new BuildTimes(
+                        Duration.between(requestedAt.orElse(start), start), Duration.between(start, endedAt.get())));
     }
 
     private static Page list(Connection connection, Filter filter, int limit, Optional<PageStart> after)

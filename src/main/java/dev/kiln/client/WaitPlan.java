@@ -44,8 +44,17 @@ public record WaitPlan(
         QUEUE_FULL
     }
 
-    /** @param retryAfter the header, where there is one */
-    public record FinalAnswer(int status, Optional<Duration> retryAfter) {}
+    /** @param retryAfter the longest time, which is also the answer when nobody can tell; empty: no such header */
+    public record FinalAnswer(int status, Optional<Duration> retryAfter) {
+        /** An estimate is a guess: who comes at once because of a wrong one would come again and again. */
+        private static final Duration FLOOR = Duration.ofSeconds(5);
+
+        /** The header: no longer than what is waited for is likely to take. */
+        public Optional<Duration> retryAfter(Optional<Duration> eta) {
+            return retryAfter.map(most ->
+                    eta.map(time -> shorter(longer(time, FLOOR), most)).orElse(most));
+        }
+    }
 
     /** The answer for {@code situation}. */
     public FinalAnswer answer(Situation situation) {

@@ -31,7 +31,8 @@ public record KilnConfig(
         List<RepositoryConfig> repositories,
         Map<String, BuilderConfig> builders,
         Worker worker,
-        Queue queue) {
+        Queue queue,
+        Experimental experimental) {
 
     public KilnConfig {
         roles = Set.copyOf(roles);
@@ -68,7 +69,8 @@ public record KilnConfig(
     public String toString() {
         return "KilnConfig[roles=" + roles + ", dataDir=" + dataDir + ", workDir=" + workDir + ", database=" + database
                 + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
-                + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue + "]";
+                + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue
+                + ", experimental=" + experimental + "]";
     }
 
     public enum Role {
@@ -132,4 +134,7 @@ public record KilnConfig(
      * @param ask how often a worker repeats its ask, and a subscriber its subscription
      */
     public record Queue(int limit, int limitPerRepository, Duration lease, Duration ask) {}
+
+    /** @param urlPointers whether clients that name its media type get an index of URL pointers */
+    public record Experimental(boolean urlPointers) {}
 }

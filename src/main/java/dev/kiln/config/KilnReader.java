@@ -80,6 +80,9 @@ final class KilnReader {
         Supplier<KilnConfig.Queue> queue = queue(
                 kiln.section("queue"),
                 database.map(KilnConfig.Database::embedded).orElse(true));
+        Section experimental = kiln.section("experimental");
+        Optional<Boolean> urlPointers = experimental.flag("url-pointers");
+        experimental.end();
         kiln.end();
         return () -> new KilnConfig(
                 Set.copyOf(roles),
@@ -97,7 +100,8 @@ final class KilnReader {
                         .collect(Collectors.toUnmodifiableMap(
                                 Map.Entry::getKey, entry -> entry.getValue().get())),
                 worker.get(),
-                queue.get());
+                queue.get(),
+                new KilnConfig.Experimental(urlPointers.orElseThrow()));
     }
 
     private void separate(Optional<Path> dataDir, Optional<Path> workDir) {

@@ -59,9 +59,8 @@ public final class HttpServer {
                 new RegistryRoutes(config, services.images(), services.content(), services.blocking(), publicUrl::get);
         Routes health = new HealthRoutes(services.notReady());
         LogRoutes logs = new LogRoutes(services.builds(), services.logs(), services.blocking());
-        Listener open =
-                new Listener(registry, new ApiRoutes(services.builds(), services.catalog(), logs, false), health);
-        Listener admin = new Listener(health, new ApiRoutes(services.builds(), services.catalog(), logs, true), health);
+        Listener open = new Listener(registry, api(services, logs, false), health);
+        Listener admin = new Listener(health, api(services, logs, true), health);
         Duration deadline = config.repositories().stream()
                 .map(RepositoryConfig::hop)
                 .max(Duration::compareTo)
@@ -89,6 +88,10 @@ public final class HttpServer {
                             return CompletableFuture.completedFuture(server);
                         })
                         .thenCompose(stage -> stage));
+    }
+
+    private static ApiRoutes api(HttpServices services, LogRoutes logs, boolean admin) {
+        return new ApiRoutes(services.builds(), services.catalog(), services.history(), services.clock(), logs, admin);
     }
 
     /**

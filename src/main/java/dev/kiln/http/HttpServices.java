@@ -2,9 +2,11 @@ package dev.kiln.http;
 
 import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.Builds;
 import dev.kiln.catalog.BuildCatalog;
 import dev.kiln.image.Images;
+import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
@@ -19,7 +21,9 @@ public record HttpServices(
         Images images,
         Builds builds,
         BuildCatalog catalog,
+        BuildHistory history,
         ContentStore content,
         BuildLogs logs,
         Executor blocking,
+        InstantSource clock,
         Supplier<Optional<String>> notReady) {}

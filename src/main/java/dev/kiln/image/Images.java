@@ -15,6 +15,12 @@ public interface Images {
     /** A manifest by tag; held for at most the repository's {@code hop}. */
     CompletionStage<PullAnswer> pull(Pull pull);
 
+    /**
+     * The experiment of {@code experimental.url-pointers}: all platforms of what the tag means now, built or not, as JSON
+     * text. Starts nothing.
+     */
+    CompletionStage<String> pointers(RepositoryName repository, Tag tag);
+
     /** A manifest or index by digest, or empty when this repository has none of that digest. */
     CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest);
 

@@ -63,12 +63,7 @@ public final class IndexComposer {
             entry.put("mediaType", child.manifest().mediaType());
             entry.put("digest", child.manifest().digest().value());
             entry.put("size", child.manifest().size());
-            ObjectNode platform = entry.putObject("platform");
-            platform.put("architecture", child.platform().architecture());
-            platform.put("os", child.platform().os());
-            if (!child.platform().variant().isEmpty()) {
-                platform.put("variant", child.platform().variant());
-            }
+            put(entry.putObject("platform"), child.platform());
         }
         ObjectNode annotations = index.putObject("annotations");
         if (!composition.missing().isEmpty()) {
@@ -82,6 +77,14 @@ public final class IndexComposer {
             return JSON.writeValueAsString(index);
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a tree of strings and numbers is always JSON", e);
+        }
+    }
+
+    static void put(ObjectNode json, Platform platform) {
+        json.put("architecture", platform.architecture());
+        json.put("os", platform.os());
+        if (!platform.variant().isEmpty()) {
+            json.put("variant", platform.variant());
         }
     }
 }

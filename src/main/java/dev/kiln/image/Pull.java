@@ -3,6 +3,7 @@ package dev.kiln.image;
 import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
 import dev.kiln.client.WaitPlan;
+import dev.kiln.oci.ImageForm;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import java.util.Optional;
@@ -12,7 +13,7 @@ import java.util.function.Supplier;
  * One GET or HEAD of a manifest by tag.
  *
  * @param hop the {@code w} parameter as it came; an invalid one is as if absent
- * @param acceptsIndex whether the client's {@code Accept} lines take an index
+ * @param form what the client's {@code Accept} lines take
  * @param plan how long it may wait, of its kind of client and within the repository's limits
  * @param cause asked for when the pull causes anything, which a hit does not
  */
@@ -21,10 +22,14 @@ public record Pull(
         Tag tag,
         Optional<Hint> hint,
         Optional<String> hop,
-        boolean acceptsIndex,
+        ImageForm form,
         WaitPlan plan,
         Supplier<Cause> cause) {
+    boolean acceptsIndex() {
+        return form.isIndex();
+    }
+
     Wish wish() {
-        return new Wish(hint, acceptsIndex, plan.wholeIndex());
+        return new Wish(hint, acceptsIndex(), plan.wholeIndex());
     }
 }

@@ -5,6 +5,7 @@ import dev.kiln.client.WaitPlan;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Platform;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -30,8 +31,10 @@ public sealed interface PullAnswer {
      * @param situation any but {@link WaitPlan.Situation#FAILED}
      * @param message one line: what is being waited for
      * @param build one of the builds that are waited for, for the log's address
+     * @param eta how long {@code build} is likely to take from now on
      */
-    record NotYet(WaitPlan.Situation situation, String message, Optional<BuildKey> build) implements PullAnswer {}
+    record NotYet(WaitPlan.Situation situation, String message, Optional<BuildKey> build, Optional<Duration> eta)
+            implements PullAnswer {}
 
     /**
      * What the pull waits for will not come by itself.

@@ -7,6 +7,7 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.Links;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
 import dev.kiln.client.HopSigner;
@@ -85,6 +86,7 @@ public final class PullImages implements Images {
             ShardedTags tags,
             Sources sources,
             ShardedBuilds builds,
+            BuildHistory history,
             ContentStore store,
             Executor storeExecutor,
             HopSigner signer,
@@ -92,7 +94,7 @@ public final class PullImages implements Images {
             ActorContext<?> context) {
         this.config = config;
         this.peers = new RevisionWaiter.Peers.Shared(
-                tags, sources, builds, config.queue().ask(), clock);
+                tags, sources, builds, history, config.queue().ask(), clock);
         this.store = store;
         this.storeExecutor = storeExecutor;
         this.signer = signer;
@@ -233,6 +235,7 @@ public final class PullImages implements Images {
                                     waiting,
                                     Situation.NOTHING_READY,
                                     "looking the tag up in its source",
+                                    Optional.empty(),
                                     Optional.empty()));
                 })
                 .thenCompose(answer -> answer);
@@ -333,17 +336,21 @@ public final class PullImages implements Images {
         RevisionWaiter.Outcome.TimedOut timedOut = (RevisionWaiter.Outcome.TimedOut) end;
         if (timedOut.queueFull()) {
             return done(new PullAnswer.NotYet(
-                    Situation.QUEUE_FULL, "the build queue is full; pull again in some minutes", timedOut.build()));
+                    Situation.QUEUE_FULL,
+                    "the build queue is full; pull again in some minutes",
+                    timedOut.build(),
+                    Optional.empty()));
         }
         Situation situation = timedOut.somethingBuilt() ? Situation.AWAITED_NOT_READY : Situation.NOTHING_READY;
-        return done(sendBack(waiting, situation, timedOut.progress(), timedOut.build()));
+        return done(sendBack(waiting, situation, timedOut.progress(), timedOut.build(), timedOut.eta()));
     }
 
-    private PullAnswer sendBack(Waiting waiting, Situation situation, String progress, Optional<BuildKey> build) {
+    private PullAnswer sendBack(
+            Waiting waiting, Situation situation, String progress, Optional<BuildKey> build, Optional<Duration> eta) {
         if (waiting.hop().mayGoOn(waiting.pull().plan())) {
             return new PullAnswer.KeepWaiting(signer.sign(waiting.hop().next(), waiting.scope()), progress);
         }
-        return new PullAnswer.NotYet(situation, progress + "; pull again", build);
+        return new PullAnswer.NotYet(situation, progress + "; pull again", build, eta);
     }
 
     private static String scope(Pull pull) {
@@ -398,6 +405,30 @@ public final class PullImages implements Images {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    @Override
+    public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+        Optional<RepositoryConfig> found = config.repository(repository);
+        if (found.isEmpty() || tag.isReferrersFallback()) {
+            return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "there is no " + tag + " here"));
+        }
+        return sharedLookUp(new TagKey(repository, tag), found.get())
+                .copy()
+                .orTimeout(found.get().hop().toMillis(), TimeUnit.MILLISECONDS)
+                .thenCompose(revision -> peers.tags()
+                        .ask(new TagKey(repository, revision.asTag()), TagEntity.GetRevision::new)
+                        .thenApply(view -> PointerIndex.compose(
+                                repository,
+                                tag,
+                                revision,
+                                view.opened().isPresent()
+                                        ? view.platforms()
+                                        : found.get().platforms(),
+                                RevisionSnapshot.children(view))))
+                .exceptionally(failure -> {
+                    throw problem(failure);
+                });
     }
 
     @Override

@@ -110,25 +110,4 @@ record RevisionSnapshot(
     Optional<Descriptor> child(Platform platform) {
         return manifest(children, platform);
     }
-
-    /** One line for people: what each unfinished platform is doing. */
-    String progress(Instant now) {
-        String line = statuses.entrySet().stream()
-                .filter(e -> e.getValue().phase() != Phase.BUILT && e.getValue().phase() != Phase.NEW)
-                .map(e -> e.getKey() + " " + describe(e.getValue(), now))
-                .collect(Collectors.joining(", "));
-        return line.isEmpty() ? "building" : line;
-    }
-
-    private static String describe(BuildStatus status, Instant now) {
-        return switch (status.phase()) {
-            case RUNNING ->
-                "building"
-                        + status.startedAt()
-                                .map(at -> " for " + Math.max(0, now.getEpochSecond() - at.getEpochSecond()) + " s")
-                                .orElse("");
-            case FAILED -> "failed";
-            case NEW, QUEUED, BUILT -> "queued";
-        };
-    }
 }

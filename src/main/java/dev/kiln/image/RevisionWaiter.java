@@ -11,6 +11,7 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildFailure;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.BuildInput;
 import dev.kiln.build.BuildStatus;
 import dev.kiln.build.Cause;
@@ -88,8 +89,14 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         /**
          * @param queueFull whether it waits for a place in the queue
          * @param somethingBuilt whether there is an index, though not one that is answer enough
+         * @param eta how long {@code build} is likely to take from now on
          */
-        record TimedOut(String progress, Optional<BuildKey> build, boolean queueFull, boolean somethingBuilt)
+        record TimedOut(
+                String progress,
+                Optional<BuildKey> build,
+                boolean queueFull,
+                boolean somethingBuilt,
+                Optional<Duration> eta)
                 implements Outcome {}
 
         record GaveUp(BuildKey build, BuildFailure failure) implements Outcome {}
@@ -101,7 +108,13 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
      * @param seen told of each new state of the revision
      */
     record Peers(Shared shared, Consumer<RevisionSnapshot> seen) {
-        record Shared(ShardedTags tags, Sources sources, ShardedBuilds builds, Duration resubscribe, Clock clock) {}
+        record Shared(
+                ShardedTags tags,
+                Sources sources,
+                ShardedBuilds builds,
+                BuildHistory history,
+                Duration resubscribe,
+                Clock clock) {}
     }
 
     private final TimerScheduler<Message> timers;
@@ -151,7 +164,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         this.peers = peers.shared();
         this.seen = peers.seen();
         this.idle = idle;
-        this.pulls = new WaitingPulls(key, config);
+        this.pulls = new WaitingPulls(key, config, () -> this.peers.history().known(key.repository()));
+        // So that it is known when the first hop ends.
+        this.peers.history().known(key.repository());
         this.statuses = context.messageAdapter(BuildStatus.class, Status::new);
         timers.startTimerWithFixedDelay(Tick.RESUBSCRIBE, Tick.RESUBSCRIBE, this.peers.resubscribe());
         timers.startTimerWithFixedDelay(Tick.IDLE, Tick.IDLE, IDLE);

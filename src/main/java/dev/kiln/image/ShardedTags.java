@@ -7,10 +7,7 @@ import akka.cluster.sharding.typed.javadsl.ClusterSharding;
 import akka.cluster.sharding.typed.javadsl.Entity;
 import akka.japi.function.Function;
 import dev.kiln.blob.ContentStore;
-import dev.kiln.blob.Links;
-import dev.kiln.blob.StagedBlob;
 import dev.kiln.oci.Descriptor;
-import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -56,16 +53,11 @@ public final class ShardedTags {
     }
 
     private static Descriptor publish(ContentStore store, TagKey key, String index) {
-        byte[] bytes = index.getBytes(StandardCharsets.UTF_8);
-        Digest digest = Digest.sha256(bytes);
-        try (StagedBlob staged = store.blobs().stage()) {
-            staged.out().write(bytes);
-            staged.commit(digest);
-            Links.Link link = new Links.Link(Links.Kind.MANIFEST, MediaTypes.OCI_INDEX, bytes.length, INDEX_ORIGIN);
-            store.links().publish(key.repository(), digest, link);
+        try {
+            return store.publishManifest(
+                    key.repository(), MediaTypes.OCI_INDEX, index.getBytes(StandardCharsets.UTF_8), INDEX_ORIGIN);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return new Descriptor(MediaTypes.OCI_INDEX, digest, bytes.length);
     }
 }

@@ -1,5 +1,7 @@
 package dev.kiln.image;
 
+import dev.kiln.build.BuildEta;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.image.RevisionWaiter.Join;
 import dev.kiln.image.RevisionWaiter.Outcome;
@@ -17,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * The pulls that wait for one revision on this node. Answers each when the policy says so or its hop ends. Without clock
@@ -27,15 +30,18 @@ final class WaitingPulls {
 
     private final TagKey key;
     private final RepositoryConfig config;
+    private final Supplier<Map<Platform, BuildTimes>> usual;
     private final List<Join> pulls = new ArrayList<>();
 
     private Optional<RevisionSnapshot> snapshot = Optional.empty();
     private Optional<Instant> moreUntil = Optional.empty();
     private Set<Platform> queueFull = Set.of();
 
-    WaitingPulls(TagKey key, RepositoryConfig config) {
+    /** @param usual how long builds take, as far as it is known by now */
+    WaitingPulls(TagKey key, RepositoryConfig config, Supplier<Map<Platform, BuildTimes>> usual) {
         this.key = key;
         this.config = config;
+        this.usual = usual;
     }
 
     boolean isEmpty() {
@@ -153,17 +159,22 @@ final class WaitingPulls {
             return Optional.empty();
         }
         if (snapshot.isEmpty()) {
-            return Optional.of(new Outcome.TimedOut("fetching the source", Optional.empty(), false, false));
+            return Optional.of(
+                    new Outcome.TimedOut("fetching the source", Optional.empty(), false, false, Optional.empty()));
         }
         RevisionSnapshot known = snapshot.get();
         Platform platform = known.platform(config, pull.wish())
                 .orElseGet(() -> WaitPolicy.defaultPlatform(
                         config, List.copyOf(known.statuses().keySet())));
+        Map<Platform, BuildTimes> times = usual.get();
         return Optional.of(new Outcome.TimedOut(
-                known.progress(now),
+                ProgressLine.of(known.statuses(), platform, times, now),
                 Optional.of(build(platform)),
                 queueFull.contains(platform),
-                known.index().isPresent()));
+                known.index().isPresent(),
+                Optional.ofNullable(known.statuses().get(platform))
+                        .flatMap(status -> BuildEta.of(status, Optional.ofNullable(times.get(platform)), now))
+                        .flatMap(BuildEta::left)));
     }
 
     private BuildKey build(Platform platform) {

@@ -22,6 +22,7 @@ import dev.kiln.build.BuildFailure;
 import dev.kiln.build.BuildInput;
 import dev.kiln.build.BuildStatus;
 import dev.kiln.build.BuildStatus.Phase;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.build.Cause;
 import dev.kiln.build.FailureClass;
 import dev.kiln.catalog.BuildCatalog.Filter;
@@ -35,6 +36,8 @@ import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Platform;
+import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.SourceArchive;
@@ -48,6 +51,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -290,6 +294,55 @@ class CatalogTest {
                         Optional.of(MANIFEST),
                         Optional.empty()));
         assertThat(get(catalog.find(key("team/app", "linux/arm64")))).isEmpty();
+    }
+
+    @Test
+    void whatBuildsUsuallyTakeIsTheMedianOfTheLastSuccessfulOnesOfEachPlatform() {
+        startProjection();
+        long[] seconds = {10, 5000, 20, 40, 30};
+        for (int i = 0; i < seconds.length; i++) {
+            built(i, "linux/amd64", T.plusSeconds(i), seconds[i]);
+        }
+        for (int i = 0; i < 41; i++) {
+            built(100 + i, "linux/arm64", T.plusSeconds(i), i < 21 ? 9000 : 100);
+        }
+        BuildKey failed = key(200, "linux/amd64");
+        record(
+                failed,
+                requested(1, T.plusSeconds(99)),
+                new BuildEvent.AttemptStarted(1, 1, 1, "n", T.plusSeconds(99)),
+                new BuildEvent.Failed(1, FailureClass.SOURCE, "exit 2", Optional.empty(), T.plusSeconds(9999)));
+        record(key(201, "linux/s390x"), requested(1, T));
+        record(
+                key("other", "linux/amd64"),
+                requested(1, T),
+                new BuildEvent.AttemptStarted(1, 1, 1, "n", T),
+                new BuildEvent.Built(1, 1, MANIFEST, T.plusSeconds(1)));
+        await().atMost(Duration.ofSeconds(20)).until(() -> list(ALL).size() == seconds.length + 41 + 3);
+        await1(failed, Phase.FAILED);
+        await().atMost(Duration.ofSeconds(20))
+                .until(() -> list(filter(null, null, null, Phase.BUILT)).size() == seconds.length + 41 + 1);
+
+        assertThat(get(catalog.usualTimes(new RepositoryName("team/app"))))
+                .isEqualTo(Map.of(
+                        Platform.of("linux/amd64"),
+                        new BuildTimes(Duration.ofSeconds(3), Duration.ofSeconds(30)),
+                        Platform.of("linux/arm64"),
+                        new BuildTimes(Duration.ofSeconds(3), Duration.ofSeconds(100))));
+        assertThat(get(catalog.usualTimes(new RepositoryName("nobody")))).isEmpty();
+    }
+
+    private void built(int revision, String platform, Instant requestedAt, long seconds) {
+        Instant start = requestedAt.plusSeconds(3);
+        record(
+                key(revision, platform),
+                requested(1, requestedAt),
+                new BuildEvent.AttemptStarted(1, 1, 1, "n", start),
+                new BuildEvent.Built(1, 1, MANIFEST, start.plusSeconds(seconds)));
+    }
+
+    private static BuildKey key(int revision, String platform) {
+        return BuildKey.of("team/app@" + "%040x".formatted(revision) + "@" + platform);
     }
 
     @Test

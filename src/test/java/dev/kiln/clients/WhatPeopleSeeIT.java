@@ -66,11 +66,11 @@ final class WhatPeopleSeeIT {
 
     /** Patience has passed. */
     private static final Map<String, String> NOT_YET = texts("""
-            docker:  Error response from daemon: toomanyrequests: linux/amd64 building for {n} s; pull again; log: {log}
-            podman:  Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s; pull again; log: {log}
-            buildah: Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s; pull again; log: {log}
-            skopeo:  time="…" level=fatal msg="initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s; pull again; log: {log}"
-            ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 429 linux/amd64 building for {n} s; pull again
+            docker:  Error response from daemon: toomanyrequests: linux/amd64 building for {n} s, ETA unknown; pull again; log: {log}
+            podman:  Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s, ETA unknown; pull again; log: {log}
+            buildah: Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s, ETA unknown; pull again; log: {log}
+            skopeo:  time="…" level=fatal msg="initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s, ETA unknown; pull again; log: {log}"
+            ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 429 linux/amd64 building for {n} s, ETA unknown; pull again
             """);
 
     /** There is no room in the queue. */

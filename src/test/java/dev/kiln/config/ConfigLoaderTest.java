@@ -97,7 +97,8 @@ class ConfigLoaderTest {
                                         BuilderConfig.User.AUTO,
                                         4096)),
                         new KilnConfig.Worker(2, List.of("*"), List.of("*"), 60_000, Duration.ofSeconds(2)),
-                        new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3))));
+                        new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3)),
+                        new KilnConfig.Experimental(false)));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -145,6 +146,7 @@ class ConfigLoaderTest {
                   }
                   worker { slots = 3, platforms = ["linux/x86_64"], builders = [make], uid-base = 70000, output-check = 1s }
                   queue { limit = 10, limit-per-repository = 5, lease = 61s, ask = 1s }
+                  experimental { url-pointers = true }
                 }
                 """.replace("KEY", key.toString()).replace("HOSTS", hosts.toString());
 
@@ -199,7 +201,8 @@ class ConfigLoaderTest {
                                         List.of("make", "3"), Map.of("A_1", "b"), "/bin", BuilderConfig.User.ROOT, 5)),
                         new KilnConfig.Worker(
                                 3, List.of("linux/amd64"), List.of("make"), 70_000, Duration.ofSeconds(1)),
-                        new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1))));
+                        new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1)),
+                        new KilnConfig.Experimental(true)));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())

@@ -10,7 +10,9 @@ import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.Links;
 import dev.kiln.blob.StagedBlob;
 import dev.kiln.build.BuildFailure;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.BuildStatus;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.build.Builds;
 import dev.kiln.build.Cause;
 import dev.kiln.build.FailureClass;
@@ -34,6 +36,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,14 +50,17 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Everything the listeners answer from, in memory: the tag says what becomes of a pull. */
-public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Links, BuildLogs {
+public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, BlobStore, Links, BuildLogs {
     static final String REVISION = "0123456789abcdef0123456789abcdef01234567";
     static final Platform AMD64 = Platform.of("linux/amd64");
     static final Platform ARM64 = Platform.of("linux/arm64/v8");
     static final RepositoryName APP = new RepositoryName("team/app");
     public static final BuildKey BUILD = BuildKey.of("team/app@" + REVISION + "@linux/amd64");
     static final String BUILD_ID = BUILD.id();
+    static final BuildKey RUNNING = BuildKey.of("team/app@" + "1".repeat(40) + "@linux/amd64");
+    static final BuildKey QUEUED = BuildKey.of("team/app@" + "2".repeat(40) + "@linux/amd64");
     static final Instant AT = Instant.parse("2026-11-23T10:00:00Z");
+    static final Instant NOW = AT.plusSeconds(30);
 
     static final byte[] LAYER = "0123456789".repeat(100).getBytes(StandardCharsets.US_ASCII);
     static final Digest LAYER_DIGEST = Digest.sha256(LAYER);
@@ -107,13 +113,22 @@ public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Lin
             case "waiting" -> now(new PullAnswer.KeepWaiting("1.abc-_", "building \"40%\" of\r\nX-Evil: 1"));
             case "notyet" ->
                 now(new PullAnswer.NotYet(
-                        Situation.NOTHING_READY, "still building linux/amd64: pull again", Optional.of(BUILD)));
+                        Situation.NOTHING_READY,
+                        "still building linux/amd64: pull again",
+                        Optional.of(BUILD),
+                        Optional.empty()));
             case "awaited" ->
                 now(new PullAnswer.NotYet(
-                        Situation.AWAITED_NOT_READY, "linux/arm64 building for 90 s; pull again", Optional.of(BUILD)));
+                        Situation.AWAITED_NOT_READY,
+                        "linux/arm64 building for 90 s; pull again",
+                        Optional.of(BUILD),
+                        Optional.empty()));
             case "full" ->
                 now(new PullAnswer.NotYet(
-                        Situation.QUEUE_FULL, "the build queue is full: pull again", Optional.empty()));
+                        Situation.QUEUE_FULL,
+                        "the build queue is full: pull again",
+                        Optional.empty(),
+                        Optional.empty()));
             case "broken" ->
                 now(new PullAnswer.BuildFailed("build of linux/amd64 failed: exit 2: no rule to make \"all\"", BUILD));
             case "verbose" -> now(new PullAnswer.BuildFailed("é\n\t" + "x".repeat(1000), BUILD));
@@ -122,6 +137,13 @@ public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Lin
             case "thrown" -> throw new IllegalStateException("secret /etc/passwd");
             default -> failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "no ref or commit of that name"));
         };
+    }
+
+    @Override
+    public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+        return tag.value().equals("nothing")
+                ? failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "no ref or commit of that name"))
+                : now("{\"pointers\":\"" + repository + ":" + tag + "\"}");
     }
 
     @Override
@@ -141,6 +163,9 @@ public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Lin
 
     @Override
     public CompletionStage<BuildStatus> status(BuildKey key) {
+        if (key.equals(RUNNING) || key.equals(QUEUED)) {
+            return now(underWay(key));
+        }
         if (!key.equals(BUILD)) {
             return now(new BuildStatus(
                     key,
@@ -155,6 +180,22 @@ public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Lin
                     Optional.empty()));
         }
         return now(failedBuild());
+    }
+
+    /** Of a platform whose builds usually wait for one minute and run for four. */
+    private static BuildStatus underWay(BuildKey key) {
+        boolean running = key.equals(RUNNING);
+        return new BuildStatus(
+                key,
+                running ? BuildStatus.Phase.RUNNING : BuildStatus.Phase.QUEUED,
+                1,
+                running ? 1 : 0,
+                Optional.of(AT),
+                Optional.of(AT).filter(at -> running),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     private static BuildStatus failedBuild() {
@@ -188,20 +229,33 @@ public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Lin
             return new CompletableFuture<>();
         }
         return now(new QueueStatus(
-                List.of(new QueueStatus.Entry(
-                        BUILD,
-                        1,
-                        new Cause("docker/29", "192.0.2.7", "", "main"),
-                        AT,
-                        Optional.empty(),
-                        Optional.of("node-1"),
-                        Optional.of(7L))),
+                List.of(
+                        new QueueStatus.Entry(
+                                BUILD,
+                                1,
+                                new Cause("docker/29", "192.0.2.7", "", "main"),
+                                AT,
+                                Optional.empty(),
+                                Optional.of("node-1"),
+                                Optional.of(7L)),
+                        new QueueStatus.Entry(
+                                QUEUED,
+                                1,
+                                new Cause("docker/29", "192.0.2.7", "", "main"),
+                                AT,
+                                Optional.empty(),
+                                Optional.empty(),
+                                Optional.empty())),
                 List.of(new QueueStatus.Worker("node-1", 2, 1, List.of("*"), List.of("make")))));
     }
 
     @Override
     public CompletionStage<Page> list(Filter filter, int limit, Optional<String> after) {
         filters.add(filter);
+        if (filter.phase().equals(Optional.of(BuildStatus.Phase.RUNNING))) {
+            return now(
+                    new Page(List.of(new Row(underWay(RUNNING), "make", "node-1", "", "", "main")), Optional.empty()));
+        }
         return now(new Page(List.of(row()), after.isEmpty() ? Optional.of("next+page") : Optional.empty()));
     }
 
@@ -222,6 +276,16 @@ public final class Fakes implements Images, Builds, BuildCatalog, BlobStore, Lin
                 .put("client", "docker/29")
                 .put("reference", "main");
         return now(List.of(event));
+    }
+
+    @Override
+    public Map<Platform, BuildTimes> known(RepositoryName repository) {
+        return Map.of(AMD64, new BuildTimes(Duration.ofMinutes(1), Duration.ofMinutes(4)));
+    }
+
+    @Override
+    public CompletionStage<Map<Platform, BuildTimes>> times(RepositoryName repository) {
+        return now(known(repository));
     }
 
     @Override

@@ -16,6 +16,7 @@ import dev.kiln.http.api.HealthRoutes;
 import dev.kiln.http.registry.RegistryRoutes;
 import dev.kiln.http.wire.Routes;
 import dev.kiln.image.Pull;
+import dev.kiln.oci.ImageForm;
 import dev.kiln.testing.Wire;
 import dev.kiln.testing.Wire.Answer;
 import java.io.IOException;
@@ -73,7 +74,7 @@ class ListenerTest {
         Pull pull = server.fakes.pulls.get(0);
         assertThat(pull.hint()).contains(new Hint(Fakes.ARM64, false, "User-Agent"));
         assertThat(pull.hop()).contains("3.abc");
-        assertThat(pull.acceptsIndex()).isFalse();
+        assertThat(pull.form()).isEqualTo(ImageForm.MANIFEST);
         assertThat(pull.cause().get().address()).isEqualTo("127.0.0.1");
         assertThat(pull.cause().get().client()).startsWith("docker/29.7");
         assertThat(pull.cause().get().hint()).isEqualTo("linux/arm64/v8 by User-Agent");

@@ -5,6 +5,8 @@ import static dev.kiln.http.Fakes.EMPTY_DIGEST;
 import static dev.kiln.http.Fakes.INDEX;
 import static dev.kiln.http.Fakes.LAYER_DIGEST;
 import static dev.kiln.http.Fakes.MANIFEST;
+import static dev.kiln.http.Fakes.QUEUED;
+import static dev.kiln.http.Fakes.RUNNING;
 import static dev.kiln.http.Fakes.UNLINKED;
 import static dev.kiln.http.Row.get;
 import static dev.kiln.http.Row.row;
@@ -12,14 +14,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.testing.Wire;
 import dev.kiln.testing.Wire.Answer;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Each row is one request and what must be in its answer, said in a sentence; every row goes over a real socket. */
 class RequestTableTest {
+    private static final String POINTERS = "application/vnd.dev.kiln.image.index.pointers.v1+json";
+
     private static TestServer server;
 
     @BeforeAll
@@ -30,6 +36,16 @@ class RequestTableTest {
     @AfterAll
     static void stop() {
         server.close();
+    }
+
+    @Test
+    void whatMayChangeWithTheNextAnswerHasNoDigest() throws Exception {
+        try (Wire wire = new Wire(server.port())) {
+            Answer answer = wire.request("GET", "/v2/team/app/manifests/latest", "Accept: " + POINTERS);
+            assertThat(answer.toString().toLowerCase(Locale.ROOT))
+                    .contains("content-type: " + POINTERS)
+                    .doesNotContain("docker-content-digest", "etag:");
+        }
     }
 
     static Stream<Row> rows() {
@@ -145,6 +161,22 @@ class RequestTableTest {
                 get("a platform may be named", app + "latest?platform=linux/arm64", 200),
                 get("encoded too", app + "latest?platform=linux%2Farm64%2Fv8", 200),
                 get("in a header too", app + "latest", 200).with("X-Build-Platform: linux/amd64"),
+                get("URL pointers are for who names them", app + "latest", 200)
+                        .with("Accept: " + POINTERS + ", application/vnd.oci.image.index.v1+json")
+                        .has(
+                                "Content-Type: " + POINTERS + "\n",
+                                "Cache-Control: no-store",
+                                "Vary: Accept\n",
+                                "{\"pointers\":\"team/app:latest\"}"),
+                row("by HEAD too", "HEAD", app + "latest", 200)
+                        .with("Accept: " + POINTERS)
+                        .has("Content-Type: " + POINTERS + "\n", "Content-Length: 30"),
+                get("by tag only", app + digest, 200)
+                        .with("Accept: " + POINTERS)
+                        .has("Content-Type: application/vnd.oci.image.index.v1+json\n"),
+                get("of a tag that is known", app + "nothing", 404)
+                        .with("Accept: " + POINTERS)
+                        .has("MANIFEST_UNKNOWN"),
                 get("an unknown platform is told what there is", app + "latest?platform=linux/s390x", 400)
                         .has("REQUEST_INVALID", "linux/amd64, linux/arm64/v8", " 400 ?platform= says linux/s390x"),
                 get("a malformed platform too", app + "latest", 400)
@@ -372,6 +404,14 @@ class RequestTableTest {
                                 "\"requestedAt\":\"2026-11-23T10:00:00Z\"",
                                 "\"builder\":\"make\"",
                                 "Cache-Control: no-store"),
+                get("one that runs with when it is likely to be done", builds + "/" + RUNNING.id(), 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":0,\"buildSeconds\":210}"),
+                get("one that waits too", builds + "/" + QUEUED.id(), 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":30,\"buildSeconds\":240}"),
+                get("in a list too", builds + "?phase=running", 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":0,\"buildSeconds\":210}"),
+                get("in the queue too", "/api/v1/queue", 200)
+                        .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":30,\"buildSeconds\":240}"),
                 get("to the admin with who asked", build, 200)
                         .onAdmin()
                         .has("\"address\":\"192.0.2.7\"", "\"client\":\"docker/29\""),

@@ -40,7 +40,15 @@ final class TestServer implements AutoCloseable {
                         kit.system(),
                         config,
                         new HttpServices(
-                                fakes, fakes, fakes, new ContentStore(fakes, fakes), fakes, blocking, notReady::get))
+                                fakes,
+                                fakes,
+                                fakes,
+                                fakes,
+                                new ContentStore(fakes, fakes),
+                                fakes,
+                                blocking,
+                                () -> Fakes.NOW,
+                                notReady::get))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);
     }
@@ -102,7 +110,8 @@ final class TestServer implements AutoCloseable {
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
-                new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)));
+                new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
+                new KilnConfig.Experimental(true));
     }
 
     @Override

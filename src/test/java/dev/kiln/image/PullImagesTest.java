@@ -10,8 +10,10 @@ import static dev.kiln.testing.PullBench.served;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.build.BuildEvent;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.client.Hint;
 import dev.kiln.client.WaitPlan;
 import dev.kiln.client.WaitPlan.Situation;
@@ -20,6 +22,7 @@ import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Start;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Meaning;
@@ -329,6 +332,37 @@ class PullImagesTest {
     }
 
     @Test
+    void whoWaitsIsToldWhenItIsLikelyToBeDoneAndIsNotSentAwayForLonger() throws Exception {
+        RepositoryConfig one =
+                PullBench.repository(List.of(ARM), new AnswerWhen.Hinted(), Start.ALL, Duration.ofSeconds(25));
+        try (PullBench bench = PullBench.start(directory, one)) {
+            PullImages images = bench.images(one);
+            bench.means("main");
+            CompletableFuture<PullAnswer> first = images.pull(pull("main")).toCompletableFuture();
+            bench.awaitAttempt(ARM);
+            bench.clock.advance(one.hop());
+            PullAnswer.KeepWaiting unknown = (PullAnswer.KeepWaiting) first.get(20, TimeUnit.SECONDS);
+            assertThat(unknown.progress()).isEqualTo("linux/arm64/v8 building for 25 s, ETA unknown");
+
+            bench.usual.put(ARM, new BuildTimes(Duration.ZERO, Duration.ofSeconds(70)));
+            CompletableFuture<PullAnswer> second = images.pull(
+                            pull("main", Optional.empty(), Optional.of(unknown.hop()), true))
+                    .toCompletableFuture();
+            bench.clock.advance(one.hop());
+            PullAnswer.KeepWaiting known = (PullAnswer.KeepWaiting) second.get(20, TimeUnit.SECONDS);
+            assertThat(known.progress()).isEqualTo("linux/arm64/v8 building for 50 s, ETA 20 s");
+
+            CompletableFuture<PullAnswer> third = images.pull(
+                            pull("main", Optional.empty(), Optional.of(known.hop()), true))
+                    .toCompletableFuture();
+            bench.clock.advance(Duration.ofSeconds(10));
+            PullAnswer.NotYet end = (PullAnswer.NotYet) third.get(20, TimeUnit.SECONDS);
+            assertThat(end.message()).isEqualTo("linux/arm64/v8 building for 60 s, ETA 10 s; pull again");
+            assertThat(end.eta()).contains(Duration.ofSeconds(10));
+        }
+    }
+
+    @Test
     void aPullKeepsTheRevisionItBeganWithAndAForgedHopIsAsIfAbsent() throws Exception {
         try (PullBench bench = PullBench.start(directory, HINTED)) {
             PullImages images = bench.images(HINTED);
@@ -453,6 +487,41 @@ class PullImagesTest {
                             .bytes()
                             .utf8String())
                     .contains("linux/arm64");
+        }
+    }
+
+    @Test
+    void urlPointersListEveryPlatformAtOnceAndStartNothing() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            String before =
+                    images.pointers(APP, new Tag("main")).toCompletableFuture().get(20, TimeUnit.SECONDS);
+            assertThat(before)
+                    .isEqualTo("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.URL_POINTERS + "\",\"manifests\":["
+                            + "{\"url\":\"/v2/team/app/manifests/main_linux-amd64\","
+                            + "\"platform\":{\"architecture\":\"amd64\",\"os\":\"linux\"}},"
+                            + "{\"url\":\"/v2/team/app/manifests/main_linux-arm64\","
+                            + "\"platform\":{\"architecture\":\"arm64\",\"os\":\"linux\",\"variant\":\"v8\"}}],"
+                            + "\"annotations\":{\"org.opencontainers.image.revision\":\"" + REVISION + "\"}}");
+            assertThat(bench.journal("Tag|" + APP + ":" + REVISION)).isEmpty();
+            assertThat(bench.journal(AMD)).isEmpty();
+            assertThat(bench.journal(ARM)).isEmpty();
+
+            bench.succeeds(AMD);
+            PullAnswer.Served index = served(answer(images, pull("main", AMD)));
+            JsonNode built = new ObjectMapper()
+                    .readTree(images.pointers(APP, new Tag("main"))
+                            .toCompletableFuture()
+                            .get(20, TimeUnit.SECONDS))
+                    .path("manifests");
+            assertThat(built.get(0))
+                    .isEqualTo(new ObjectMapper()
+                            .readTree(index.bytes().toArray())
+                            .path("manifests")
+                            .get(0));
+            assertThat(built.get(1).has("digest")).isFalse();
+            assertThat(built.get(1).path("url").asText()).isEqualTo("/v2/team/app/manifests/main_linux-arm64");
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.kiln.testing;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.MemberStatus;
@@ -12,12 +13,12 @@ import akka.persistence.testkit.javadsl.PersistenceTestKit;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
-import dev.kiln.blob.Links;
 import dev.kiln.blob.SharedFolder;
-import dev.kiln.blob.StagedBlob;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildEvent;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.BuildState.Result;
+import dev.kiln.build.BuildTimes;
 import dev.kiln.build.Cause;
 import dev.kiln.build.FailureClass;
 import dev.kiln.build.ShardedBuilds;
@@ -34,6 +35,7 @@ import dev.kiln.image.ShardedTags;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
+import dev.kiln.oci.ImageForm;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
@@ -53,6 +55,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -73,6 +76,20 @@ public final class PullBench implements AutoCloseable {
     public final SettableClock clock = new SettableClock(Instant.parse("2026-11-23T10:00:00Z"));
     public final ScriptedSources sources = new ScriptedSources();
 
+    /** What this bench's builds usually take; at first, nobody knows. */
+    public final Map<Platform, BuildTimes> usual = new ConcurrentHashMap<>();
+
+    private final BuildHistory history = new BuildHistory() {
+        @Override
+        public Map<Platform, BuildTimes> known(RepositoryName repository) {
+            return usual;
+        }
+
+        @Override
+        public CompletionStage<Map<Platform, BuildTimes>> times(RepositoryName repository) {
+            return CompletableFuture.completedFuture(usual);
+        }
+    };
     private final ActorTestKit testKit;
     private final ExecutorService blocking = Executors.newFixedThreadPool(8);
     private final SharedFolder folder;
@@ -153,7 +170,7 @@ public final class PullBench implements AutoCloseable {
                         Duration.ofMinutes(30), 1, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 20, 1 << 20));
     }
 
-    private static KilnConfig config(RepositoryConfig repository) {
+    public static KilnConfig config(RepositoryConfig repository) {
         return new KilnConfig(
                 Set.of(KilnConfig.Role.REGISTRY),
                 Path.of("/nowhere/data"),
@@ -168,7 +185,8 @@ public final class PullBench implements AutoCloseable {
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
-                new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT));
+                new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT),
+                new KilnConfig.Experimental(false));
     }
 
     /** A node's images, with empty caches. */
@@ -176,7 +194,16 @@ public final class PullBench implements AutoCloseable {
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         Behavior<Void> owner = Behaviors.setup(context -> {
             images.complete(new PullImages(
-                    config(repository), tags, sources, builds, folder.content(), blocking, signer, clock, context));
+                    config(repository),
+                    tags,
+                    sources,
+                    builds,
+                    history,
+                    folder.content(),
+                    blocking,
+                    signer,
+                    clock,
+                    context));
             return Behaviors.empty();
         });
         testKit.spawn(owner);
@@ -207,13 +234,25 @@ public final class PullBench implements AutoCloseable {
 
     public static Pull pull(
             String tag, Optional<Hint> hint, Optional<String> hop, boolean acceptsIndex, WaitPlan plan) {
-        return new Pull(
-                APP, new Tag(tag), hint, hop, acceptsIndex, plan, () -> new Cause("test", "192.0.2.1", "", tag));
+        return pull(tag, hint, hop, acceptsIndex ? ImageForm.INDEX : ImageForm.MANIFEST, plan);
+    }
+
+    public static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, ImageForm form) {
+        return pull(tag, hint, hop, form, PLAN);
+    }
+
+    private static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, ImageForm form, WaitPlan plan) {
+        return new Pull(APP, new Tag(tag), hint, hop, form, plan, () -> new Cause("test", "192.0.2.1", "", tag));
     }
 
     /** The attempts for this platform end well, now and from now on. */
     public void succeeds(Platform platform) {
         ends(platform, new Result.Succeeded(publish(platform)));
+    }
+
+    /** The attempts for this platform end with this manifest, now and from now on. */
+    public void succeeds(Platform platform, String mediaType, String manifest) {
+        ends(platform, new Result.Succeeded(publish(mediaType, manifest)));
     }
 
     /** The attempts for this platform fail by the source's fault, now and from now on. */
@@ -229,22 +268,20 @@ public final class PullBench implements AutoCloseable {
     }
 
     private Descriptor publish(Platform platform) {
-        byte[] bytes = ("{\"schemaVersion\":2,\"annotations\":{\"platform\":\"" + platform + "\"}}")
-                .getBytes(StandardCharsets.UTF_8);
-        Digest digest = Digest.sha256(bytes);
-        ContentStore store = folder.content();
-        try (StagedBlob staged = store.blobs().stage()) {
-            staged.out().write(bytes);
-            staged.commit(digest);
-            store.links()
-                    .publish(
-                            APP,
-                            digest,
-                            new Links.Link(Links.Kind.MANIFEST, MediaTypes.OCI_MANIFEST, bytes.length, "test"));
+        String digest = Digest.sha256(platform.toString().getBytes(StandardCharsets.UTF_8))
+                .value();
+        return publish(MediaTypes.OCI_MANIFEST, """
+                {"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"%s","digest":"%s","size":7},
+                "layers":[{"mediaType":"%s","digest":"%s","size":8}],"annotations":{"platform":"%s"}}""".formatted(
+                MediaTypes.OCI_MANIFEST, MediaTypes.OCI_CONFIG, digest, MediaTypes.OCI_LAYER_GZIP, digest, platform));
+    }
+
+    private Descriptor publish(String mediaType, String manifest) {
+        try {
+            return folder.content().publishManifest(APP, mediaType, manifest.getBytes(StandardCharsets.UTF_8), "test");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return new Descriptor(MediaTypes.OCI_MANIFEST, digest, bytes.length);
     }
 
     /** Events of one build, in order. */
@@ -278,6 +315,18 @@ public final class PullBench implements AutoCloseable {
             return served;
         }
         throw new AssertionError("not served but " + answer);
+    }
+
+    public ActorSystem<?> system() {
+        return testKit.system();
+    }
+
+    public ContentStore content() {
+        return folder.content();
+    }
+
+    public ExecutorService blocking() {
+        return blocking;
     }
 
     public ShardedBuilds builds() {

@@ -45,7 +45,7 @@ record BuildView(JsonNode json) {
                 MAX_MESSAGE);
     }
 
-    /** The phase and what there is to say about it, in one line: {@code RUNNING attempt 2, 1m3s}. */
+    /** The phase and what there is to say about it, in one line: {@code RUNNING attempt 2, 1m3s, ETA 4m10s}. */
     String state(Instant now) {
         StringBuilder state = new StringBuilder(phase());
         if (attempt() > 0) {
@@ -57,6 +57,10 @@ record BuildView(JsonNode json) {
         }
         if (phase().equals("FAILED")) {
             state.append(": ").append(failure());
+        }
+        String eta = eta();
+        if (!eta.isEmpty()) {
+            state.append(", ").append(eta);
         }
         instant("notBefore")
                 .filter(now::isBefore)
@@ -70,6 +74,19 @@ record BuildView(JsonNode json) {
         return phase().equals("QUEUED")
                 ? Times.between(instant("requestedAt"), now)
                 : Times.between(instant("startedAt"), instant("endedAt").orElse(now));
+    }
+
+    /** When it is likely to be done: {@code ETA 4m10s}; empty when it is not under way. */
+    String eta() {
+        JsonNode eta = json.path("eta");
+        Duration build = Duration.ofSeconds(eta.path("buildSeconds").asLong(0));
+        return switch (eta.path("state").asText("")) {
+            case "estimated" ->
+                "ETA " + Times.text(build.plusSeconds(eta.path("queueSeconds").asLong(0)));
+            case "overdue" -> eta.has("buildSeconds") ? "ETA over " + Times.text(build) : "overdue";
+            case "unknown" -> "ETA unknown";
+            default -> "";
+        };
     }
 
     /** Why it failed: {@code source: exit 2}; empty when it did not. */

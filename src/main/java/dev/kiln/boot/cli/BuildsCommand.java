@@ -64,7 +64,7 @@ final class BuildsCommand implements Callable<Integer> {
                 "revision", revision,
                 "platform", platform == null ? "" : platform.toString(),
                 "phase", phase));
-        Table table = new Table("BUILD", "PHASE", "ATTEMPT", "REQUESTED", "TIME", "FOR", "FAILURE");
+        Table table = new Table("BUILD", "PHASE", "ATTEMPT", "REQUESTED", "TIME", "ETA", "FOR", "FAILURE");
         Instant now = clock.instant();
         int left = number;
         String next;
@@ -103,6 +103,7 @@ final class BuildsCommand implements Callable<Integer> {
                         .map(at -> Times.between(Optional.of(at), now) + " ago")
                         .orElse(""),
                 build.elapsed(now),
+                build.eta().replaceFirst("^ETA ", ""),
                 build.text("reference"),
                 build.failure());
     }

@@ -5,8 +5,10 @@ import akka.http.javadsl.model.HttpResponse;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kiln.build.BuildHistory;
 import dev.kiln.build.BuildStatus;
 import dev.kiln.build.Builds;
+import dev.kiln.build.QueueStatus;
 import dev.kiln.catalog.BuildCatalog;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.Headers;
@@ -20,6 +22,7 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -46,14 +49,24 @@ public final class ApiRoutes implements Routes {
 
     private final Builds builds;
     private final BuildCatalog catalog;
+    private final BuildHistory history;
+    private final InstantSource clock;
     private final LogRoutes logs;
     private final BuildJson json;
     private final boolean admin;
 
     /** @param admin whether this is the admin listener, which changes things and tells who asked */
-    public ApiRoutes(Builds builds, BuildCatalog catalog, LogRoutes logs, boolean admin) {
+    public ApiRoutes(
+            Builds builds,
+            BuildCatalog catalog,
+            BuildHistory history,
+            InstantSource clock,
+            LogRoutes logs,
+            boolean admin) {
         this.builds = builds;
         this.catalog = catalog;
+        this.history = history;
+        this.clock = clock;
         this.logs = logs;
         this.json = new BuildJson(admin);
         this.admin = admin;
@@ -68,9 +81,7 @@ public final class ApiRoutes implements Routes {
         }
         if (path.equals("queue")) {
             // GET /api/v1/queue
-            return call.isRead()
-                    ? builds.queue().thenApply(queue -> ProblemDetails.json(200, json.queue(queue), List.of()))
-                    : wrongMethod("GET, HEAD");
+            return call.isRead() ? queue() : wrongMethod("GET, HEAD");
         }
         String[] parts = path.split("/", 4);
         if (!parts[0].equals("builds") || parts.length > 3) {
@@ -121,13 +132,32 @@ public final class ApiRoutes implements Routes {
         if (after.isPresent() && (after.get().isEmpty() || after.get().length() > MAX_AFTER)) {
             throw invalid("after", "the \"next\" of the page before");
         }
-        return catalog.list(filter, limit, after).thenApply(page -> page(query, page));
+        return catalog.list(filter, limit, after).thenCompose(page -> {
+            List<BuildKey> underWay = page.builds().stream()
+                    .map(BuildCatalog.Row::status)
+                    .filter(status ->
+                            status.phase() == BuildStatus.Phase.QUEUED || status.phase() == BuildStatus.Phase.RUNNING)
+                    .map(BuildStatus::key)
+                    .toList();
+            return Etas.of(history, clock, underWay).thenApply(etas -> page(query, page, etas));
+        });
     }
 
-    private HttpResponse page(Query query, BuildCatalog.Page page) {
+    private CompletionStage<HttpResponse> queue() {
+        return builds.queue().thenCompose(queue -> {
+            List<BuildKey> waiting = queue.entries().stream()
+                    .filter(entry -> entry.worker().isEmpty())
+                    .map(QueueStatus.Entry::key)
+                    .toList();
+            return Etas.of(history, clock, waiting)
+                    .thenApply(etas -> ProblemDetails.json(200, json.queue(queue, etas), List.of()));
+        });
+    }
+
+    private HttpResponse page(Query query, BuildCatalog.Page page, Etas etas) {
         ObjectNode body = JsonNodeFactory.instance.objectNode();
         ArrayNode array = body.putArray("builds");
-        page.builds().forEach(row -> array.add(json.row(row)));
+        page.builds().forEach(row -> array.add(json.row(row, etas)));
         page.next().ifPresent(next -> body.put("next", next));
         List<HttpHeader> links = page.next()
                 .map(next -> {
@@ -146,10 +176,12 @@ public final class ApiRoutes implements Routes {
             if (status.phase() == BuildStatus.Phase.NEW) {
                 throw new Problem(ProblemCode.NOT_FOUND, "no build of that id was ever requested");
             }
-            return catalog.find(key)
-                    .thenCombine(
-                            catalog.events(key),
-                            (row, events) -> ProblemDetails.json(200, json.build(status, row, events), List.of()));
+            return Etas.of(history, clock, List.of(key))
+                    .thenCompose(etas -> catalog.find(key)
+                            .thenCombine(
+                                    catalog.events(key),
+                                    (row, events) -> ProblemDetails.json(
+                                            200, json.build(status, row, events, etas), List.of())));
         });
     }
 

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kiln.build.BuildEta;
 import dev.kiln.build.BuildStatus;
 import dev.kiln.build.QueueStatus;
 import dev.kiln.catalog.BuildCatalog;
@@ -45,14 +46,16 @@ record BuildJson(boolean callers) {
         return json;
     }
 
-    ObjectNode row(BuildCatalog.Row row) {
+    ObjectNode row(BuildCatalog.Row row, Etas etas) {
         ObjectNode json = status(row.status());
+        put(json, etas.of(row.status()));
         addRow(json, row);
         return json;
     }
 
-    ObjectNode build(BuildStatus status, Optional<BuildCatalog.Row> row, List<JsonNode> events) {
+    ObjectNode build(BuildStatus status, Optional<BuildCatalog.Row> row, List<JsonNode> events, Etas etas) {
         ObjectNode json = status(status);
+        put(json, etas.of(status));
         row.ifPresent(r -> addRow(json, r));
         ArrayNode array = json.putArray("events");
         for (JsonNode event : events) {
@@ -61,7 +64,7 @@ record BuildJson(boolean callers) {
         return json;
     }
 
-    ObjectNode queue(QueueStatus queue) {
+    ObjectNode queue(QueueStatus queue, Etas etas) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         ArrayNode entries = json.putArray("entries");
         for (QueueStatus.Entry entry : queue.entries()) {
@@ -71,6 +74,7 @@ record BuildJson(boolean callers) {
             put(object, "notBefore", entry.notBefore());
             entry.worker().ifPresent(worker -> object.put("worker", worker));
             entry.fence().ifPresent(fence -> object.put("fence", fence));
+            put(object, etas.of(entry));
             ObjectNode cause = object.putObject("cause");
             if (callers) {
                 cause.put("client", entry.cause().client());
@@ -117,6 +121,15 @@ record BuildJson(boolean callers) {
         }
         node.forEach(BuildJson::withoutCallers);
         return node;
+    }
+
+    private static void put(ObjectNode json, Optional<BuildEta> eta) {
+        eta.ifPresent(e -> {
+            ObjectNode object = json.putObject("eta");
+            object.put("state", e.certainty().name().toLowerCase(Locale.ROOT));
+            e.queue().ifPresent(queue -> object.put("queueSeconds", queue.toSeconds()));
+            e.build().ifPresent(build -> object.put("buildSeconds", build.toSeconds()));
+        });
     }
 
     private static void put(ObjectNode json, String name, Optional<Instant> instant) {

@@ -31,6 +31,7 @@ import dev.kiln.image.PullAnswer.NotYet;
 import dev.kiln.image.PullAnswer.Served;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
+import dev.kiln.oci.ImageForm;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
@@ -54,7 +55,7 @@ import java.util.stream.Stream;
 /** Manifests by tag, which may build and wait, and by digest, which never do. */
 final class ManifestRoutes {
     /** How much later than its hop a held request is given up: the answer at the end of the hop has its own way to go. */
-    private static final Duration GRACE = Duration.ofSeconds(10);
+    static final Duration GRACE = Duration.ofSeconds(10);
 
     private static final String HOP = "w";
     private static final int MAX_HOP = 1024;
@@ -95,11 +96,11 @@ final class ManifestRoutes {
                 call.address(),
                 hint.map(Hint::toString).orElse(""),
                 tag.value());
-        boolean acceptsIndex = Accept.takesIndex(call.headers("accept"));
+        ImageForm form = Accept.form(call.headers("accept"));
         Optional<Preference> preference = Preference.read(call.headers("prefer"));
         WaitPlan plan = plan(call, config, preference);
-        CompletableFuture<PullAnswer> answer = images.pull(new Pull(name, tag, hint, hop, acceptsIndex, plan, cause))
-                .toCompletableFuture();
+        CompletableFuture<PullAnswer> answer =
+                images.pull(new Pull(name, tag, hint, hop, form, plan, cause)).toCompletableFuture();
         if (!answer.isDone()) {
             call.allow(config.hop().plus(GRACE));
         }
@@ -153,10 +154,11 @@ final class ManifestRoutes {
             return redirect(call, waiting);
         }
         if (answer instanceof NotYet notYet) {
-            return explained(plan.answer(notYet.situation()), notYet.message(), notYet.build());
+            return explained(plan.answer(notYet.situation()), notYet.message(), notYet.build(), notYet.eta());
         }
         BuildFailed failed = (BuildFailed) answer;
-        return explained(plan.answer(Situation.FAILED), failed.message(), Optional.of(failed.build()));
+        return explained(
+                plan.answer(Situation.FAILED), failed.message(), Optional.of(failed.build()), Optional.empty());
     }
 
     private static HttpResponse render(
@@ -205,8 +207,9 @@ final class ManifestRoutes {
     }
 
     /** An answer that sends people to a build: what happened and, where it fits, the address of the log. */
-    private HttpResponse explained(FinalAnswer answer, String message, Optional<BuildKey> build) {
-        List<HttpHeader> headers = answer.retryAfter().stream()
+    private HttpResponse explained(
+            FinalAnswer answer, String message, Optional<BuildKey> build, Optional<Duration> eta) {
+        List<HttpHeader> headers = answer.retryAfter(eta).stream()
                 .map(time -> Headers.of("Retry-After", Long.toString(Math.max(1, time.toSeconds()))))
                 .toList();
         ProblemCode code = code(answer.status());

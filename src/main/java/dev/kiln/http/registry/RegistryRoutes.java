@@ -49,6 +49,7 @@ public final class RegistryRoutes implements Routes {
 
     private final KilnConfig config;
     private final ManifestRoutes manifests;
+    private final UrlPointers pointers;
     private final BlobRoutes blobs;
     private final TagRoutes tags;
 
@@ -60,6 +61,7 @@ public final class RegistryRoutes implements Routes {
             KilnConfig config, Images images, ContentStore content, Executor blocking, Supplier<String> publicUrl) {
         this.config = config;
         this.manifests = new ManifestRoutes(images, publicUrl);
+        this.pointers = new UrlPointers(images, config.experimental().urlPointers());
         this.blobs = new BlobRoutes(content, blocking);
         this.tags = new TagRoutes(images);
     }
@@ -79,6 +81,9 @@ public final class RegistryRoutes implements Routes {
         }
         if (path instanceof ManifestByTag manifest) {
             // GET|HEAD /v2/<name>/manifests/<tag>     end-3
+            if (pointers.isAsked(call)) {
+                return pointers.byTag(call, repository(manifest.name()), manifest.name(), manifest.tag());
+            }
             return manifests.byTag(call, repository(manifest.name()), manifest.name(), manifest.tag());
         }
         if (path instanceof ManifestByDigest manifest) {

@@ -1,19 +1,49 @@
 package dev.kiln.http.wire;
 
+import dev.kiln.oci.ImageForm;
 import dev.kiln.oci.MediaTypes;
 import java.util.List;
 
-/** What a client's {@code Accept} lines take (RFC 9110, 12.5.1): every line, every element, with its weight. */
+/** What a client's {@code Accept} lines take (RFC 9110, 12.5.1): every line, every element; a weight of 0 refuses. */
 public final class Accept {
     private Accept() {}
 
     /**
-     * Whether an OCI index is welcome. A client that takes only Docker's manifest list is not given another format under
-     * a type that it did not name.
+     * The form in which an image is welcome. An index goes before a single manifest, since it leaves the choice of the
+     * platform to the client, and of two of a kind the OCI type goes first, since it is what a build's digests are of.
+     * Who takes none of the four is given {@link ImageForm#MANIFEST}.
      *
      * @param lines every {@code Accept} header's value; none means that everything is welcome
      */
-    public static boolean takesIndex(List<String> lines) {
+    public static ImageForm form(List<String> lines) {
+        if (takes(lines, MediaTypes.OCI_INDEX)) {
+            return ImageForm.INDEX;
+        }
+        if (takes(lines, MediaTypes.DOCKER_LIST)) {
+            return ImageForm.DOCKER_LIST;
+        }
+        return takes(lines, MediaTypes.OCI_MANIFEST) || !takes(lines, MediaTypes.DOCKER_MANIFEST)
+                ? ImageForm.MANIFEST
+                : ImageForm.DOCKER_MANIFEST;
+    }
+
+    /** Whether the lines name a type itself, without a weight of 0. */
+    public static boolean names(List<String> lines, String mediaType) {
+        for (String line : lines) {
+            for (String element : line.split(",", -1)) {
+                int semicolon = element.indexOf(';');
+                String range = semicolon < 0 ? element : element.substring(0, semicolon);
+                if (range.strip().equalsIgnoreCase(mediaType)
+                        && (semicolon < 0 || !isZero(element.substring(semicolon + 1)))) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** Whether a type of the form {@code application/…} is welcome; the most specific range that fits decides. */
+    private static boolean takes(List<String> lines, String mediaType) {
         int best = 0;
         boolean welcome = true;
         for (String line : lines) {
@@ -24,7 +54,7 @@ public final class Accept {
                 int semicolon = line.indexOf(';', begin);
                 int rangeEnd = semicolon < 0 || semicolon > end ? end : semicolon;
                 String range = line.substring(begin, rangeEnd).strip();
-                int specificity = specificity(range);
+                int specificity = specificity(range, mediaType);
                 if (specificity > 0) {
                     boolean takes = rangeEnd == end || !isZero(line.substring(rangeEnd + 1, end));
                     welcome = specificity > best ? takes : specificity == best ? welcome || takes : welcome;
@@ -38,8 +68,8 @@ public final class Accept {
         return welcome;
     }
 
-    private static int specificity(String range) {
-        if (range.equalsIgnoreCase(MediaTypes.OCI_INDEX)) {
+    private static int specificity(String range, String mediaType) {
+        if (range.equalsIgnoreCase(mediaType)) {
             return 3;
         }
         if (range.equalsIgnoreCase("application/*")) {

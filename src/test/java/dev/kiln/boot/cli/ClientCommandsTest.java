@@ -115,6 +115,34 @@ class ClientCommandsTest {
                 + "\",\"request\":1,\"requestedAt\":\"2026-11-23T10:00:00Z\"" + more + "}";
     }
 
+    @Test
+    void whatIsUnderWayIsListedWithWhenItIsLikelyToBeDone() {
+        String running = ",\"attempt\":1,\"startedAt\":\"2026-11-23T10:01:00Z\",\"eta\":";
+        on(
+                "/api/v1/builds?n=50",
+                page(
+                        "null",
+                        build(
+                                AMD64,
+                                "running",
+                                running + "{\"state\":\"estimated\",\"queueSeconds\":0,\"buildSeconds\":250}"),
+                        build(ARM64, "running", running + "{\"state\":\"overdue\",\"queueSeconds\":0}"),
+                        build(AMD64, "queued", ",\"eta\":{\"state\":\"overdue\",\"buildSeconds\":240}"),
+                        build(ARM64, "queued", ",\"eta\":{\"state\":\"unknown\"}"),
+                        build(ARM64, "queued", ",\"eta\":[\"\\u001b[31m\"]")));
+
+        assertThat(kiln("builds")).isZero();
+
+        assertThat(out.toString().lines())
+                .containsExactly(
+                        "BUILD                                 PHASE    ATTEMPT  REQUESTED  TIME   ETA",
+                        "team/app@0123456789ab@linux/amd64     RUNNING  1        10m0s ago  9m0s   4m10s",
+                        "team/app@0123456789ab@linux/arm64/v8  RUNNING  1        10m0s ago  9m0s   overdue",
+                        "team/app@0123456789ab@linux/amd64     QUEUED            10m0s ago  10m0s  over 4m0s",
+                        "team/app@0123456789ab@linux/arm64/v8  QUEUED            10m0s ago  10m0s  unknown",
+                        "team/app@0123456789ab@linux/arm64/v8  QUEUED            10m0s ago  10m0s");
+    }
+
     private static String page(String next, String... builds) {
         return "{\"builds\":[" + String.join(",", builds) + "],\"next\":" + next + "}";
     }

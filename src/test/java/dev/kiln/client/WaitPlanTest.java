@@ -6,8 +6,10 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
-class PreferenceTest {
+class WaitPlanTest {
     @Test
     void waitAndRespondAsyncCount() {
         assertThat(read("wait=20")).contains(new Preference(Duration.ofSeconds(20), "wait=20"));
@@ -35,6 +37,15 @@ class PreferenceTest {
         assertThat(patient.waitingAtMost(Duration.ofDays(1))).isEqualTo(patient);
         assertThat(patient.waitingAtMost(Duration.ZERO).patience()).isEqualTo(Duration.ofSeconds(1));
         assertThat(hammering.waitingAtMost(Duration.ZERO).patience()).isEqualTo(Duration.ofSeconds(10));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"15,,15", "15,300,15", "15,10,10", "15,0,5", "15,5,5", "3,,3", "3,1,3", "60,59,59"})
+    void nobodyIsSentAwayForLongerThanIsNeeded(int plan, Integer eta, int expected) {
+        WaitPlan.FinalAnswer answer = new WaitPlan.FinalAnswer(429, Optional.of(Duration.ofSeconds(plan)));
+
+        assertThat(answer.retryAfter(Optional.ofNullable(eta).map(Duration::ofSeconds)))
+                .contains(Duration.ofSeconds(expected));
     }
 
     private static Optional<Preference> read(String... lines) {
