@@ -4,6 +4,7 @@ import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.build.Builds;
 import dev.kiln.catalog.BuildCatalog;
+import dev.kiln.client.HintTokens;
 import dev.kiln.image.Images;
 import java.util.Optional;
 import java.util.concurrent.Executor;
@@ -22,4 +23,5 @@ public record HttpServices(
         ContentStore content,
         BuildLogs logs,
         Executor blocking,
+        HintTokens tokens,
         Supplier<Optional<String>> notReady) {}

@@ -12,6 +12,7 @@ import java.util.function.Supplier;
  *
  * @param hop the {@code w} parameter as it came; an invalid one is as if absent
  * @param acceptsIndex whether the client's {@code Accept} lines take an index
+ * @param otherwise what is pulled instead when the source has no such tag
  * @param cause asked for when the pull causes anything, which a hit does not
  */
 public record Pull(
@@ -20,7 +21,22 @@ public record Pull(
         Optional<Hint> hint,
         Optional<String> hop,
         boolean acceptsIndex,
-        Supplier<Cause> cause) {
+        Supplier<Cause> cause,
+        Optional<Pull> otherwise) {
+    public Pull(
+            RepositoryName repository,
+            Tag tag,
+            Optional<Hint> hint,
+            Optional<String> hop,
+            boolean acceptsIndex,
+            Supplier<Cause> cause) {
+        this(repository, tag, hint, hop, acceptsIndex, cause, Optional.empty());
+    }
+
+    public Pull otherwise(Optional<Pull> pull) {
+        return new Pull(repository, tag, hint, hop, acceptsIndex, cause, pull);
+    }
+
     Wish wish() {
         return new Wish(hint, acceptsIndex);
     }

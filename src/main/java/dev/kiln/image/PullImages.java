@@ -138,12 +138,25 @@ public final class PullImages implements Images {
                 return hit.get();
             }
         }
-        String scope = scope(pull);
-        Hop hop = pull.hop()
-                .flatMap(token -> signer.verify(token, scope, repository.patience(), now))
-                .orElse(Hop.first(now));
-        Waiting waiting =
-                new Waiting(repository, pull, hop, scope, now.plus(hop.hold(repository.hop(), repository.patience())));
+        Optional<Hop> counted = counted(repository, pull, now);
+        if (counted.isEmpty() && pull.otherwise().isPresent()) {
+            Optional<Hop> other = counted(repository, pull.otherwise().get(), now);
+            if (other.isPresent()) {
+                // An earlier hop found that the source has no such tag.
+                return wait(repository, pull.otherwise().get(), other.get(), Optional.empty(), now);
+            }
+        }
+        return wait(repository, pull, counted.orElse(Hop.first(now)), known, now);
+    }
+
+    private Optional<Hop> counted(RepositoryConfig repository, Pull pull, Instant now) {
+        return pull.hop().flatMap(token -> signer.verify(token, scope(pull), repository.patience(), now));
+    }
+
+    private CompletionStage<PullAnswer> wait(
+            RepositoryConfig repository, Pull pull, Hop hop, Optional<Revision> known, Instant now) {
+        Instant deadline = now.plus(hop.hold(repository.hop(), repository.patience()));
+        Waiting waiting = new Waiting(repository, pull, hop, scope(pull), deadline);
         Optional<Revision> revision = hop.revision().or(() -> known);
         return (revision.isPresent() ? await(waiting.at(revision.get())) : resolve(waiting)).exceptionally(failure -> {
             throw problem(failure);
@@ -154,6 +167,11 @@ public final class PullImages implements Images {
     private record Waiting(RepositoryConfig repository, Pull pull, Hop hop, String scope, Instant deadline) {
         Waiting at(Revision revision) {
             return new Waiting(repository, pull, hop.at(revision), scope, deadline);
+        }
+
+        Waiting otherwise() {
+            Pull other = pull.otherwise().orElseThrow();
+            return new Waiting(repository, other, hop, PullImages.scope(other), deadline);
         }
 
         Duration left(Instant now) {
@@ -192,8 +210,16 @@ public final class PullImages implements Images {
         return answer ? Optional.of(serve(repository, pull, snapshot)) : Optional.empty();
     }
 
+    private static boolean isUnknownTag(Throwable failure) {
+        return failure instanceof Problem problem && problem.code() == ProblemCode.MANIFEST_UNKNOWN;
+    }
+
     private CompletionStage<PullAnswer> resolve(Waiting waiting) {
         TagKey key = new TagKey(waiting.pull().repository(), waiting.pull().tag());
+        Optional<Revision> known = knownRevision(waiting.pull(), peers.clock().instant());
+        if (known.isPresent()) {
+            return await(waiting.at(known.get()));
+        }
         Duration left = waiting.left(peers.clock().instant());
         return sharedLookUp(key, waiting.repository())
                 .copy()
@@ -201,6 +227,10 @@ public final class PullImages implements Images {
                 .handle((revision, failure) -> {
                     if (failure == null) {
                         return await(waiting.at(revision));
+                    }
+                    if (isUnknownTag(cause(failure))
+                            && waiting.pull().otherwise().isPresent()) {
+                        return resolve(waiting.otherwise());
                     }
                     if (!(cause(failure) instanceof TimeoutException)) {
                         return CompletableFuture.<PullAnswer>failedFuture(cause(failure));

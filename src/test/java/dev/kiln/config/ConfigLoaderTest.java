@@ -60,7 +60,7 @@ class ConfigLoaderTest {
                                 "",
                                 16),
                         new KilnConfig.Store(data.resolve("store"), 1024 * MIB, Duration.ofSeconds(5)),
-                        new KilnConfig.Http("127.0.0.1", 8080, Optional.empty()),
+                        new KilnConfig.Http("127.0.0.1", 8080, Optional.empty(), List.of()),
                         new KilnConfig.Admin("127.0.0.1", 8081),
                         new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 64 * MIB),
                         List.of(new RepositoryConfig(
@@ -96,7 +96,8 @@ class ConfigLoaderTest {
                                         BuilderConfig.User.AUTO,
                                         4096)),
                         new KilnConfig.Worker(2, List.of("*"), List.of("*"), 60_000, Duration.ofSeconds(2)),
-                        new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3))));
+                        new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3)),
+                        new KilnConfig.Hints(false)));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -116,7 +117,8 @@ class ConfigLoaderTest {
                   secret = "sixteen letters!"
                   database { url = "jdbc:postgresql://db/kiln", user = u, password = p, connections = 5 }
                   store { type = files, dir = "/srv/store", min-free = 3MiB, settle = 1s }
-                  http { host = "0.0.0.0", port = 80, public-url = "https://registry.example.com/" }
+                  http { host = "0.0.0.0", port = 80, public-url = "https://registry.example.com/", trusted-proxies = ["10.0.0.0/8", "2001:db8::1"] }
+                  hints { username = true }
                   admin { host = "::1", port = 81 }
                   cache { max-life = 4s, partial-life = 1s, max-bytes = 1MiB }
                   repositories = [{
@@ -160,7 +162,13 @@ class ConfigLoaderTest {
                         Optional.of("sixteen letters!"),
                         new KilnConfig.Database("jdbc:postgresql://db/kiln", "u", "p", 5),
                         new KilnConfig.Store(Path.of("/srv/store"), 3 * MIB, Duration.ofSeconds(1)),
-                        new KilnConfig.Http("0.0.0.0", 80, Optional.of("https://registry.example.com")),
+                        new KilnConfig.Http(
+                                "0.0.0.0",
+                                80,
+                                Optional.of("https://registry.example.com"),
+                                List.of(
+                                        AddressRange.parse("10.0.0.0/8").orElseThrow(),
+                                        AddressRange.parse("2001:db8::1/128").orElseThrow())),
                         new KilnConfig.Admin("::1", 81),
                         new KilnConfig.Cache(Duration.ofSeconds(4), Duration.ofSeconds(1), MIB),
                         List.of(new RepositoryConfig(
@@ -197,7 +205,8 @@ class ConfigLoaderTest {
                                         List.of("make", "3"), Map.of("A_1", "b"), "/bin", BuilderConfig.User.ROOT, 5)),
                         new KilnConfig.Worker(
                                 3, List.of("linux/amd64"), List.of("make"), 70_000, Duration.ofSeconds(1)),
-                        new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1))));
+                        new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1)),
+                        new KilnConfig.Hints(true)));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())
@@ -206,7 +215,7 @@ class ConfigLoaderTest {
         assertThat(loaded.warnings())
                 .singleElement()
                 .asString()
-                .contains("kiln.conf:33: kiln.builders.make.user is root");
+                .contains("kiln.conf:34: kiln.builders.make.user is root");
     }
 
     @Test

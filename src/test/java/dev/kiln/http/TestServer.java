@@ -4,9 +4,12 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.client.HintTokens;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.testing.SettableClock;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -22,7 +25,10 @@ import java.util.concurrent.atomic.AtomicReference;
 final class TestServer implements AutoCloseable {
     final Fakes fakes = new Fakes();
     final AtomicReference<Optional<String>> notReady = new AtomicReference<>(Optional.empty());
+    final SettableClock clock = new SettableClock(Fakes.AT);
     final HttpServer server;
+
+    private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
 
     private final ActorTestKit kit;
     private final ExecutorService blocking = Executors.newFixedThreadPool(2);
@@ -34,12 +40,26 @@ final class TestServer implements AutoCloseable {
         server = start(config(publicUrl, hop, 0, 0));
     }
 
+    /** @param usernames whether clients are asked for one */
+    TestServer(KilnConfig.Http http, boolean usernames) throws Exception {
+        kit = ActorTestKit.create(
+                ConfigFactory.parseString("akka.loglevel=WARNING").withFallback(ConfigFactory.load()));
+        server = start(config(http, Duration.ofSeconds(25), 0, usernames));
+    }
+
     private HttpServer start(KilnConfig config) throws Exception {
         return HttpServer.start(
                         kit.system(),
                         config,
                         new HttpServices(
-                                fakes, fakes, fakes, new ContentStore(fakes, fakes), fakes, blocking, notReady::get))
+                                fakes,
+                                fakes,
+                                fakes,
+                                new ContentStore(fakes, fakes),
+                                fakes,
+                                blocking,
+                                new HintTokens(SECRET, clock),
+                                notReady::get))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);
     }
@@ -67,6 +87,10 @@ final class TestServer implements AutoCloseable {
     }
 
     static KilnConfig config(Optional<String> publicUrl, Duration hop, int port, int adminPort) {
+        return config(new KilnConfig.Http("127.0.0.1", port, publicUrl, List.of()), hop, adminPort, false);
+    }
+
+    private static KilnConfig config(KilnConfig.Http http, Duration hop, int adminPort, boolean usernames) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/**"),
                 new RepositoryConfig.GitSourceConfig(
@@ -94,13 +118,14 @@ final class TestServer implements AutoCloseable {
                 Optional.empty(),
                 new KilnConfig.Database("jdbc:h2:mem:", "", "", 1),
                 new KilnConfig.Store(Path.of("/nowhere/store"), 0, Duration.ZERO),
-                new KilnConfig.Http("127.0.0.1", port, publicUrl),
+                http,
                 new KilnConfig.Admin("127.0.0.1", adminPort),
                 new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 1 << 20),
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
-                new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)));
+                new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
+                new KilnConfig.Hints(usernames));
     }
 
     @Override

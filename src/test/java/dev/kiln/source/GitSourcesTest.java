@@ -57,6 +57,7 @@ class GitSourcesTest {
                 List.of(repository),
                 Map.of(),
                 null,
+                null,
                 null);
         return new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
     }

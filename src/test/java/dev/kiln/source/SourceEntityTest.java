@@ -59,6 +59,7 @@ class SourceEntityTest {
                 List.of(),
                 Map.of(),
                 null,
+                null,
                 null);
         sources = new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
         source = ACTORS.testKit().spawn(SourceEntity.create(new RepositoryName("team/app"), sources, calls::add));

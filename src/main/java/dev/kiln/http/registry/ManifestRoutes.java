@@ -11,11 +11,16 @@ import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
 import dev.kiln.client.Hints;
+import dev.kiln.client.PlatformName;
+import dev.kiln.client.UsernameHint;
+import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.http.registry.RegistryPath.ManifestByTag;
 import dev.kiln.http.wire.Accept;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.EntityTags;
 import dev.kiln.http.wire.ErrorResponses;
+import dev.kiln.http.wire.Forwarding;
 import dev.kiln.http.wire.Headers;
 import dev.kiln.http.wire.OneLine;
 import dev.kiln.image.Images;
@@ -38,6 +43,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -55,8 +61,10 @@ final class ManifestRoutes {
     private static final String HOP = "w";
     private static final int MAX_HOP = 1024;
 
+    private static final String HEADER = Hints.HEADER.toLowerCase(Locale.ROOT);
+    private static final String META_HEADER = Hints.META_HEADER.toLowerCase(Locale.ROOT);
+
     private static final HttpHeader REVALIDATE = Headers.of("Cache-Control", "private, no-cache");
-    private static final HttpHeader VARY = Headers.of("Vary", "Accept, User-Agent, " + Hints.HEADER);
 
     private static final Map<String, ContentType> CONTENT_TYPES = Stream.of(
                     MediaTypes.OCI_INDEX, MediaTypes.OCI_MANIFEST, MediaTypes.DOCKER_LIST, MediaTypes.DOCKER_MANIFEST)
@@ -64,33 +72,49 @@ final class ManifestRoutes {
 
     private final Images images;
     private final Supplier<String> publicUrl;
+    private final Optional<String> publicHost;
+    private final Forwarding forwarding;
+    private final List<HttpHeader> caching;
 
     /** The answers to hits, which are always the same. Each lives no longer than what it was made of. */
     private final Cache<Served, HttpResponse> byTag = answers();
 
     private final Cache<Served, HttpResponse> byDigest = answers();
 
-    ManifestRoutes(Images images, Supplier<String> publicUrl) {
+    ManifestRoutes(Images images, KilnConfig.Http http, Supplier<String> publicUrl) {
         this.images = images;
         this.publicUrl = publicUrl;
+        this.publicHost = http.publicHost();
+        this.forwarding = new Forwarding(http.trustedProxies());
+        this.caching = List.of(REVALIDATE, Headers.of("Vary", vary(forwarding)));
+    }
+
+    /** Every header that may change an answer. */
+    private static String vary(Forwarding forwarding) {
+        return "Accept, Authorization, User-Agent, " + Hints.HEADER + ", " + Hints.META_HEADER
+                + (forwarding.isUsed() ? ", Forwarded, X-Forwarded-Host" : "");
     }
 
     private static Cache<Served, HttpResponse> answers() {
         return Caffeine.newBuilder().weakKeys().maximumSize(10_000).build();
     }
 
-    CompletionStage<HttpResponse> byTag(Call call, RepositoryConfig config, RepositoryName name, Tag tag) {
-        Optional<Hint> hint = hint(call, config);
+    CompletionStage<HttpResponse> byTag(
+            Call call, RepositoryConfig config, ManifestByTag path, Optional<UsernameHint> username) {
+        Hints.Reading.Accepted said = hints(call, config, path.tag(), username);
         Optional<String> hop =
                 call.query().all(HOP).stream().findFirst().filter(w -> !w.isEmpty() && w.length() <= MAX_HOP);
-        Supplier<Cause> cause = () -> new Cause(
+        Function<Hints.Asked, Supplier<Cause>> cause = asked -> () -> new Cause(
                 call.header("user-agent").orElse(""),
-                call.address(),
-                hint.map(Hint::toString).orElse(""),
-                tag.value());
+                forwarding.origin(call).address(),
+                asked.hint().map(Hint::toString).orElse(""),
+                path.tag().value());
         boolean acceptsIndex = Accept.takesIndex(call.headers("accept"));
-        CompletableFuture<PullAnswer> answer =
-                images.pull(new Pull(name, tag, hint, hop, acceptsIndex, cause)).toCompletableFuture();
+        Function<Hints.Asked, Pull> pull =
+                asked -> new Pull(path.name(), asked.tag(), asked.hint(), hop, acceptsIndex, cause.apply(asked));
+        CompletableFuture<PullAnswer> answer = images.pull(
+                        pull.apply(said.asked()).otherwise(said.otherwise().map(pull)))
+                .toCompletableFuture();
         if (!answer.isDone()) {
             call.allow(config.hop().plus(GRACE));
         }
@@ -107,21 +131,27 @@ final class ManifestRoutes {
                         List.of(Headers.IMMUTABLE)));
     }
 
-    private static Optional<Hint> hint(Call call, RepositoryConfig config) {
-        Hints.Reading reading = Hints.read(
+    private Hints.Reading.Accepted hints(Call call, RepositoryConfig config, Tag tag, Optional<UsernameHint> username) {
+        Hints.Said said = new Hints.Said(
+                tag,
+                RegistryPath.hint(call.path()),
+                publicHost.flatMap(
+                        name -> forwarding.origin(call).host().flatMap(host -> PlatformName.ofHost(host, name))),
                 call.query().all(Hints.PARAMETER),
-                call.headers("x-build-platform"),
-                call.header("user-agent"),
-                config.platforms());
+                call.headers(HEADER),
+                call.headers(META_HEADER),
+                username,
+                call.header("user-agent"));
+        Hints.Reading reading = Hints.read(said, config.platforms());
         if (reading instanceof Hints.Reading.Refused refused) {
             throw new Problem(ProblemCode.REQUEST_INVALID, refused.message());
         }
-        return ((Hints.Reading.Accepted) reading).hint();
+        return (Hints.Reading.Accepted) reading;
     }
 
     private HttpResponse render(Call call, PullAnswer answer) {
         if (answer instanceof Served served) {
-            return render(call, served, byTag, List.of(REVALIDATE, VARY));
+            return render(call, served, byTag, caching);
         }
         if (answer instanceof KeepWaiting waiting) {
             return redirect(call, waiting);
