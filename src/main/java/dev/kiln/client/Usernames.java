@@ -30,7 +30,7 @@ public final class Usernames {
     private static final Set<String> TEXTS = Set.of("os", "architecture", "variant");
 
     private static final String NOT_THE_DOCUMENT = "the username begins with { and is not"
-            + " {\"os\":\"linux\",\"architecture\":\"arm64\"}, with \"variant\" and \"features\":[…] where wanted";
+            + " {\"os\":\"linux\",\"architecture\":\"arm64\"}, with \"variant\" and \"features\" where wanted";
     private static final String NOT_THE_WORDS =
             "the username begins as a platform does and is not os+arch[+variant], such as linux+arm64+v8";
 

@@ -266,6 +266,10 @@ class ConfigLoaderTest {
             store.type = s3                         | kiln.store.type must be files, not "s3"
             store.min-free = -1                     | kiln.store.min-free must be a size
             store.settle = soon                     | kiln.store.settle must be a duration (with its unit) from 0s to 60s, not "soon"
+            http.trusted-proxies = [proxy]          | kiln.http.trusted-proxies must be a list of IP addresses and ranges such as 10.0.0.0/8, not "proxy"
+            http.trusted-proxies = "10.0.0.0/8"     | kiln.http.trusted-proxies must be a list of IP addresses
+            hints.username = maybe                  | kiln.hints.username must be true or false, not "maybe"
+            hints.user = true                       | kiln.hints.user is not a key of Kiln; known here: username
             secret = short                          | kiln.secret must be a text of at least 16 characters
             http.host = "http://x"                  | kiln.http.host must be a host name
             http.port = 8081                        | kiln.http.port must not be the port of the other listener
@@ -423,6 +427,17 @@ class ConfigLoaderTest {
                 .containsExactly(
                         file() + ":3: kiln.repositories[0].patience is cut from 600s to 50s: clients follow ten"
                                 + " hops of 5s and no more");
+    }
+
+    @Test
+    void usernamesNeedAnAddressToSendClientsTo() throws IOException {
+        String on = "kiln.hints.username = true\n";
+        assertThat(load(on).warnings())
+                .containsExactly(file() + ":1: kiln.hints.username sends clients for a token to the address that"
+                        + " http.host and port make; set http.public-url to the one they know");
+        assertThat(load(on + "kiln.http.public-url = \"https://registry.example.com\"")
+                        .warnings())
+                .isEmpty();
     }
 
     @Test
