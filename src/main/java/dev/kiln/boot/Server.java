@@ -20,6 +20,7 @@ import dev.kiln.build.ShardedBuilds;
 import dev.kiln.catalog.BuildProjection;
 import dev.kiln.catalog.CachedBuildHistory;
 import dev.kiln.catalog.JdbcBuildCatalog;
+import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
@@ -182,6 +183,7 @@ public final class Server implements AutoCloseable {
                 folder.logs(),
                 storeExecutor,
                 clock,
+                new HintTokens(secret, clock),
                 () -> cluster.selfMember().status() == MemberStatus.up()
                         ? Optional.empty()
                         : Optional.of("the node is not a member of its cluster yet"));

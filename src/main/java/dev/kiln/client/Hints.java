@@ -1,73 +1,137 @@
 package dev.kiln.client;
 
 import dev.kiln.oci.Platform;
+import dev.kiln.oci.Tag;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
- * Reads the platform a client wants from what its request says. Pure. The first channel that says anything decides:
- * {@code ?platform=}, then {@code X-Build-Platform}, then a Docker Engine's User-Agent. The first two are explicit: what
- * they say must be one of the repository's platforms. The User-Agent is the daemon's own architecture, not what
- * {@code docker pull --platform} asked for (docs/clients.md), so it only suggests.
+ * Reads the platform a client wants from what its request says. Pure. The first channel that says anything decides, the
+ * most specific first, and what the later ones say is not even read: the tag's suffix, the path's segment, the host name,
+ * {@code ?platform=}, the headers, the username, the User-Agent. All but the last are explicit: what they say must be one
+ * of the repository's platforms. A User-Agent is of the machine that pulls, not what its user asked for
+ * (docs/clients.md), so it only suggests.
  */
 public final class Hints {
     public static final String PARAMETER = "platform";
     public static final String HEADER = "X-Build-Platform";
 
+    /** What a Docker command line can send: the engine passes on what begins with {@code X-Meta-}. */
+    public static final String META_HEADER = "X-Meta-Build-Platform";
+
+    private static final String SUFFIX_CHANNEL = "tag suffix";
+    private static final String PATH_CHANNEL = "path";
+    private static final String HOST_CHANNEL = "host name";
     private static final String PARAMETER_CHANNEL = "?platform=";
+    private static final String USERNAME_CHANNEL = "username";
     private static final String USER_AGENT_CHANNEL = "User-Agent";
     private static final int MAX_ECHO = 40;
-    private static final int MAX_USER_AGENT = 1024;
 
     private Hints() {}
 
+    /**
+     * What a request says, channel by channel.
+     *
+     * @param tag as it was asked for
+     * @param path what the segment in the path names
+     * @param host what the first label of the host name names
+     * @param parameters the decoded values of every {@link #PARAMETER} in the query
+     * @param headers the values of every {@link #HEADER}
+     * @param metaHeaders the values of every {@link #META_HEADER}
+     */
+    public record Said(
+            Tag tag,
+            Optional<Platform> path,
+            Optional<Platform> host,
+            List<String> parameters,
+            List<String> headers,
+            List<String> metaHeaders,
+            Optional<UsernameHint> username,
+            Optional<String> userAgent) {}
+
+    /** What is asked for: a tag, without a suffix that is a hint. */
+    public record Asked(Tag tag, Optional<Hint> hint) {}
+
     /** What a request's hints come to. */
     public sealed interface Reading {
-        /** @param hint empty when nothing was said that means anything here */
-        record Accepted(Optional<Hint> hint) implements Reading {}
+        /**
+         * A request that can be followed.
+         *
+         * @param otherwise what is meant instead when the source has no such tag
+         */
+        record Accepted(Asked asked, Optional<Asked> otherwise) implements Reading {}
 
         /** @param message one line: what is wrong with an explicit hint, and which platforms there are */
         record Refused(String message) implements Reading {}
     }
 
-    /**
-     * @param parameters the decoded values of every {@link #PARAMETER} in the query
-     * @param headers the values of every {@link #HEADER}
-     * @param platforms the repository's, in their configured order
-     */
-    public static Reading read(
-            List<String> parameters, List<String> headers, Optional<String> userAgent, List<Platform> platforms) {
-        if (!parameters.isEmpty()) {
-            return explicit(parameters, PARAMETER_CHANNEL, platforms);
+    /** @param platforms the repository's, in their configured order */
+    public static Reading read(Said said, List<Platform> platforms) {
+        Optional<Asked> suffixed = TagSuffix.underscored(said.tag(), platforms).map(Hints::asked);
+        if (suffixed.isPresent()) {
+            return new Reading.Accepted(suffixed.get(), Optional.empty());
         }
-        if (!headers.isEmpty()) {
-            return explicit(headers, HEADER, platforms);
+        Optional<Asked> otherwise = TagSuffix.dashed(said.tag(), platforms).map(Hints::asked);
+        if (said.path().isPresent()) {
+            return explicit(said, otherwise, said.path().get(), List.of(), PATH_CHANNEL, platforms);
         }
-        return new Reading.Accepted(userAgent
-                .flatMap(agent -> engine(agent, platforms))
-                .map(platform -> new Hint(platform, false, USER_AGENT_CHANNEL)));
+        if (said.host().isPresent()) {
+            return explicit(said, otherwise, said.host().get(), List.of(), HOST_CHANNEL, platforms);
+        }
+        if (!said.parameters().isEmpty()) {
+            return texts(said, otherwise, said.parameters(), PARAMETER_CHANNEL, platforms);
+        }
+        if (!said.headers().isEmpty() || !said.metaHeaders().isEmpty()) {
+            List<String> both = Stream.concat(said.headers().stream(), said.metaHeaders().stream())
+                    .toList();
+            return texts(said, otherwise, both, said.headers().isEmpty() ? META_HEADER : HEADER, platforms);
+        }
+        if (said.username().isPresent()) {
+            UsernameHint username = said.username().get();
+            return explicit(said, otherwise, username.platform(), username.features(), USERNAME_CHANNEL, platforms);
+        }
+        Optional<Hint> suggested = said.userAgent()
+                .flatMap(agent -> UserAgents.platform(agent, platforms))
+                .map(platform -> new Hint(platform, false, USER_AGENT_CHANNEL));
+        return new Reading.Accepted(new Asked(said.tag(), suggested), otherwise);
     }
 
-    private static Reading explicit(List<String> values, String channel, List<Platform> platforms) {
-        Set<Platform> said = new LinkedHashSet<>();
+    private static Asked asked(TagSuffix suffix) {
+        return new Asked(suffix.tag(), Optional.of(new Hint(suffix.platform(), true, SUFFIX_CHANNEL)));
+    }
+
+    private static Reading texts(
+            Said said, Optional<Asked> otherwise, List<String> values, String channel, List<Platform> platforms) {
+        Set<Platform> named = new LinkedHashSet<>();
         for (String value : values) {
             Optional<Platform> platform = Platform.parse(value.strip());
             if (platform.isEmpty()) {
                 return refused(channel + " says \"" + echo(value) + "\", which is not os/arch[/variant]", platforms);
             }
-            said.add(platform.get());
+            named.add(platform.get());
         }
-        if (said.size() > 1) {
-            return refused(channel + " names " + said.size() + " platforms; name one", platforms);
+        if (named.size() > 1) {
+            return refused(channel + " names " + named.size() + " platforms; name one", platforms);
         }
-        Platform platform = said.iterator().next();
+        return explicit(said, otherwise, named.iterator().next(), List.of(), channel, platforms);
+    }
+
+    private static Reading explicit(
+            Said said,
+            Optional<Asked> otherwise,
+            Platform platform,
+            List<String> features,
+            String channel,
+            List<Platform> platforms) {
         if (!platforms.contains(platform)) {
             return refused(channel + " says " + echo(platform.toString()) + ", which is not built here", platforms);
         }
-        return new Reading.Accepted(Optional.of(new Hint(platform, true, channel)));
+        Hint hint = new Hint(platform, features, true, channel);
+        return new Reading.Accepted(new Asked(said.tag(), Optional.of(hint)), otherwise);
     }
 
     private static Reading refused(String what, List<Platform> platforms) {
@@ -77,38 +141,5 @@ public final class Hints {
 
     private static String echo(String value) {
         return value.length() <= MAX_ECHO ? value : value.substring(0, MAX_ECHO) + "...";
-    }
-
-    /** The platform of {@code docker/29.7.2 go/… os/linux arch/amd64 … UpstreamClient(…)}, when it is built here. */
-    private static Optional<Platform> engine(String userAgent, List<Platform> platforms) {
-        if (!userAgent.startsWith("docker/")) {
-            return Optional.empty();
-        }
-        // What stands in UpstreamClient(…) is the command line's, not the daemon's.
-        int end = userAgent.indexOf("UpstreamClient(");
-        String own = userAgent.substring(0, Math.min(end < 0 ? userAgent.length() : end, MAX_USER_AGENT));
-        String os = token(own, " os/");
-        String architecture = token(own, " arch/");
-        if (os.isEmpty() || architecture.isEmpty() || architecture.indexOf('/') >= 0) {
-            return Optional.empty();
-        }
-        if (architecture.equals("arm")) {
-            // Go's word says nothing of v6 or v7.
-            List<Platform> arms = platforms.stream()
-                    .filter(p -> p.os().equals(os) && p.architecture().equals("arm"))
-                    .toList();
-            return arms.size() == 1 ? Optional.of(arms.get(0)) : Optional.empty();
-        }
-        return Platform.parse(os + "/" + architecture).filter(platforms::contains);
-    }
-
-    private static String token(String text, String prefix) {
-        int at = text.indexOf(prefix);
-        if (at < 0) {
-            return "";
-        }
-        int begin = at + prefix.length();
-        int end = text.indexOf(' ', begin);
-        return text.substring(begin, end < 0 ? text.length() : end);
     }
 }

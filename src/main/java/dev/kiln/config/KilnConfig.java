@@ -1,9 +1,11 @@
 package dev.kiln.config;
 
 import dev.kiln.oci.RepositoryName;
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -32,7 +34,8 @@ public record KilnConfig(
         Map<String, BuilderConfig> builders,
         Worker worker,
         Queue queue,
-        Experimental experimental) {
+        Experimental experimental,
+        Hints hints) {
 
     public KilnConfig {
         roles = Set.copyOf(roles);
@@ -70,7 +73,7 @@ public record KilnConfig(
         return "KilnConfig[roles=" + roles + ", dataDir=" + dataDir + ", workDir=" + workDir + ", database=" + database
                 + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
                 + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue
-                + ", experimental=" + experimental + "]";
+                + ", experimental=" + experimental + ", hints=" + hints + "]";
     }
 
     public enum Role {
@@ -98,8 +101,22 @@ public record KilnConfig(
      */
     public record Store(Path dir, long minFree, Duration settle) {}
 
-    /** @param publicUrl the address clients and people use, without a trailing slash; empty: host and port */
-    public record Http(String host, int port, Optional<String> publicUrl) {}
+    /**
+     * The public listener.
+     *
+     * @param publicUrl the address clients and people use, without a trailing slash; empty: host and port
+     * @param trustedProxies who is believed about the clients for which they ask
+     */
+    public record Http(String host, int port, Optional<String> publicUrl, List<AddressRange> trustedProxies) {
+        public Http {
+            trustedProxies = List.copyOf(trustedProxies);
+        }
+
+        /** The host of {@code publicUrl}, in lower case. */
+        public Optional<String> publicHost() {
+            return publicUrl.map(url -> URI.create(url).getHost().toLowerCase(Locale.ROOT));
+        }
+    }
 
     public record Admin(String host, int port) {}
 
@@ -137,4 +154,7 @@ public record KilnConfig(
 
     /** @param urlPointers whether clients that name its media type get an index of URL pointers */
     public record Experimental(boolean urlPointers) {}
+
+    /** @param username whether clients are asked for a username, which may name a platform */
+    public record Hints(boolean username) {}
 }

@@ -83,6 +83,7 @@ final class KilnReader {
         Section experimental = kiln.section("experimental");
         Optional<Boolean> urlPointers = experimental.flag("url-pointers");
         experimental.end();
+        Supplier<KilnConfig.Hints> hints = hints(kiln.section("hints"), httpSection);
         kiln.end();
         return () -> new KilnConfig(
                 Set.copyOf(roles),
@@ -101,7 +102,8 @@ final class KilnReader {
                                 Map.Entry::getKey, entry -> entry.getValue().get())),
                 worker.get(),
                 queue.get(),
-                new KilnConfig.Experimental(urlPointers.orElseThrow()));
+                new KilnConfig.Experimental(urlPointers.orElseThrow()),
+                hints.get());
     }
 
     private void separate(Optional<Path> dataDir, Optional<Path> workDir) {
@@ -160,8 +162,28 @@ final class KilnReader {
                                 KilnReader::isPublicUrl)
                         .map(url -> url.replaceFirst("/$", ""))
                 : Optional.empty();
+        List<AddressRange> proxies = http
+                .textsOrNone(
+                        "trusted-proxies",
+                        "a list of IP addresses and ranges such as 10.0.0.0/8",
+                        text -> AddressRange.parse(text).isPresent())
+                .stream()
+                .flatMap(text -> AddressRange.parse(text).stream())
+                .toList();
         http.end();
-        return () -> new KilnConfig.Http(host.orElseThrow(), port.orElseThrow(), publicUrl);
+        return () -> new KilnConfig.Http(host.orElseThrow(), port.orElseThrow(), publicUrl, proxies);
+    }
+
+    private static Supplier<KilnConfig.Hints> hints(Section hints, Section http) {
+        Optional<Boolean> username = hints.flag("username");
+        if (username.orElse(false) && !http.isSet("public-url")) {
+            hints.warning(
+                    "username",
+                    "sends clients for a token to the address that http.host and port make; set http.public-url to the"
+                            + " one they know");
+        }
+        hints.end();
+        return () -> new KilnConfig.Hints(username.orElseThrow());
     }
 
     private static boolean isPublicUrl(String text) {

@@ -117,7 +117,17 @@ final class Section {
 
     /** Elements that are wrong are left out and reported; a list must not be empty. */
     List<String> texts(String key, String allowed, Predicate<String> fits) {
-        List<ConfigValue> elements = read(key, allowed, values::getList, list -> !list.isEmpty())
+        return texts(key, allowed, fits, list -> !list.isEmpty());
+    }
+
+    /** As {@link #texts}, but the list may be empty. */
+    List<String> textsOrNone(String key, String allowed, Predicate<String> fits) {
+        return texts(key, allowed, fits, list -> true);
+    }
+
+    private List<String> texts(
+            String key, String allowed, Predicate<String> fits, Predicate<List<? extends ConfigValue>> fitsList) {
+        List<ConfigValue> elements = read(key, allowed, values::getList, fitsList::test)
                 .<List<ConfigValue>>map(ArrayList::new)
                 .orElse(List.of());
         List<String> texts = new ArrayList<>();

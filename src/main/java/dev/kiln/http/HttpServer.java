@@ -7,6 +7,7 @@ import akka.http.javadsl.Http;
 import akka.http.javadsl.ServerBinding;
 import akka.http.javadsl.settings.ServerSettings;
 import akka.pattern.Patterns;
+import akka.stream.SystemMaterializer;
 import com.typesafe.config.Config;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
@@ -14,6 +15,7 @@ import dev.kiln.http.api.ApiRoutes;
 import dev.kiln.http.api.HealthRoutes;
 import dev.kiln.http.api.LogRoutes;
 import dev.kiln.http.registry.RegistryRoutes;
+import dev.kiln.http.registry.UsernameAccess;
 import dev.kiln.http.wire.Routes;
 import java.time.Duration;
 import java.util.Optional;
@@ -55,8 +57,18 @@ public final class HttpServer {
     public static CompletionStage<HttpServer> start(ActorSystem<?> system, KilnConfig config, HttpServices services) {
         AtomicReference<String> publicUrl =
                 new AtomicReference<>(publicUrl(config.http(), config.http().port()));
-        Routes registry =
-                new RegistryRoutes(config, services.images(), services.content(), services.blocking(), publicUrl::get);
+        Routes registry = new RegistryRoutes(
+                config,
+                services.images(),
+                services.content(),
+                services.blocking(),
+                config.hints().username()
+                        ? Optional.of(new UsernameAccess(
+                                services.tokens(),
+                                publicUrl::get,
+                                SystemMaterializer.get(system).materializer()))
+                        : Optional.empty(),
+                publicUrl::get);
         Routes health = new HealthRoutes(services.notReady());
         LogRoutes logs = new LogRoutes(services.builds(), services.logs(), services.blocking());
         Listener open = new Listener(registry, api(services, logs, false), health);

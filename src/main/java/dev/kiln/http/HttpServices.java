@@ -5,6 +5,7 @@ import dev.kiln.blob.ContentStore;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.Builds;
 import dev.kiln.catalog.BuildCatalog;
+import dev.kiln.client.HintTokens;
 import dev.kiln.image.Images;
 import java.time.InstantSource;
 import java.util.Optional;
@@ -26,4 +27,5 @@ public record HttpServices(
         BuildLogs logs,
         Executor blocking,
         InstantSource clock,
+        HintTokens tokens,
         Supplier<Optional<String>> notReady) {}

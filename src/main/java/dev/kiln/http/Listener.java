@@ -5,6 +5,7 @@ import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.headers.TimeoutAccess;
 import akka.japi.function.Function;
+import dev.kiln.http.registry.RegistryRoutes;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.HeadContentLength;
 import dev.kiln.http.wire.Headers;
@@ -32,7 +33,12 @@ final class Listener implements Function<HttpRequest, CompletionStage<HttpRespon
     private final transient Routes api;
     private final transient Routes rest;
 
-    /** @param rest answers what is neither under /v2 nor under /api */
+    /**
+     * The routes of one listener.
+     *
+     * @param registry answers what is under /v2, and /token
+     * @param rest answers what is neither there nor under /api
+     */
     Listener(Routes registry, Routes api, Routes rest) {
         this.registry = registry;
         this.api = api;
@@ -60,7 +66,8 @@ final class Listener implements Function<HttpRequest, CompletionStage<HttpRespon
     }
 
     private Routes routes(String path) {
-        if (path.startsWith("/v2") && (path.length() == 3 || path.charAt(3) == '/')) {
+        boolean images = path.startsWith("/v2") && (path.length() == 3 || path.charAt(3) == '/');
+        if (images || path.equals(RegistryRoutes.TOKEN)) {
             return registry;
         }
         return path.startsWith("/api/") ? api : rest;
@@ -97,7 +104,8 @@ final class Listener implements Function<HttpRequest, CompletionStage<HttpRespon
         HttpRequest request = call.request();
         HttpResponse answer = response;
         if (!request.entity().isKnownEmpty()) {
-            // No route reads a body. Closing keeps its bytes from ever being taken for a next request: Akka HTTP 10.5
+            // Only a request for a token has one that is read. Closing keeps its bytes from ever being taken for a next
+            // request: Akka HTTP 10.5
             // reads a Content-Length of 2^64 + 4 as 4 (stack notes: akka-http#4553).
             answer = answer.addHeader(Headers.CLOSE);
         }

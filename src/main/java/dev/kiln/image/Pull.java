@@ -15,6 +15,7 @@ import java.util.function.Supplier;
  * @param hop the {@code w} parameter as it came; an invalid one is as if absent
  * @param form what the client's {@code Accept} lines take
  * @param plan how long it may wait, of its kind of client and within the repository's limits
+ * @param otherwise what is pulled instead when the source has no such tag
  * @param cause asked for when the pull causes anything, which a hit does not
  */
 public record Pull(
@@ -24,7 +25,23 @@ public record Pull(
         Optional<String> hop,
         ImageForm form,
         WaitPlan plan,
-        Supplier<Cause> cause) {
+        Supplier<Cause> cause,
+        Optional<Pull> otherwise) {
+    public Pull(
+            RepositoryName repository,
+            Tag tag,
+            Optional<Hint> hint,
+            Optional<String> hop,
+            ImageForm form,
+            WaitPlan plan,
+            Supplier<Cause> cause) {
+        this(repository, tag, hint, hop, form, plan, cause, Optional.empty());
+    }
+
+    public Pull otherwise(Optional<Pull> pull) {
+        return new Pull(repository, tag, hint, hop, form, plan, cause, pull);
+    }
+
     boolean acceptsIndex() {
         return form.isIndex();
     }

@@ -11,7 +11,6 @@ import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
 import dev.kiln.client.HopSigner;
-import dev.kiln.client.WaitPlan;
 import dev.kiln.client.WaitPlan.Situation;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
@@ -142,12 +141,26 @@ public final class PullImages implements Images {
                 return hit.get();
             }
         }
-        String scope = scope(pull);
-        WaitPlan plan = pull.plan();
-        Hop hop = pull.hop()
-                .flatMap(token -> signer.verify(token, scope, plan.patience(), now))
-                .orElse(Hop.first(now));
-        Waiting waiting = new Waiting(repository, pull, hop, scope, now.plus(hop.hold(plan)));
+        Optional<Hop> counted = counted(pull, now);
+        if (counted.isEmpty() && pull.otherwise().isPresent()) {
+            Optional<Hop> other = counted(pull.otherwise().get(), now);
+            if (other.isPresent()) {
+                // An earlier hop found that the source has no such tag.
+                return wait(repository, pull.otherwise().get(), other.get(), Optional.empty(), now);
+            }
+        }
+        return wait(repository, pull, counted.orElse(Hop.first(now)), known, now);
+    }
+
+    private Optional<Hop> counted(Pull pull, Instant now) {
+        return pull.hop()
+                .flatMap(token -> signer.verify(token, scope(pull), pull.plan().patience(), now));
+    }
+
+    private CompletionStage<PullAnswer> wait(
+            RepositoryConfig repository, Pull pull, Hop hop, Optional<Revision> known, Instant now) {
+        Instant deadline = now.plus(hop.hold(pull.plan()));
+        Waiting waiting = new Waiting(repository, pull, hop, scope(pull), deadline);
         Optional<Revision> revision = hop.revision().or(() -> known);
         return (revision.isPresent() ? settle(waiting.at(revision.get())) : resolve(waiting)).exceptionally(failure -> {
             throw problem(failure);
@@ -177,6 +190,11 @@ public final class PullImages implements Images {
     private record Waiting(RepositoryConfig repository, Pull pull, Hop hop, String scope, Instant deadline) {
         Waiting at(Revision revision) {
             return new Waiting(repository, pull, hop.at(revision), scope, deadline);
+        }
+
+        Waiting otherwise() {
+            Pull other = pull.otherwise().orElseThrow();
+            return new Waiting(repository, other, hop, PullImages.scope(other), deadline);
         }
 
         Duration left(Instant now) {
@@ -215,8 +233,16 @@ public final class PullImages implements Images {
         return answer ? Optional.of(serve(repository, pull, snapshot)) : Optional.empty();
     }
 
+    private static boolean isUnknownTag(Throwable failure) {
+        return failure instanceof Problem problem && problem.code() == ProblemCode.MANIFEST_UNKNOWN;
+    }
+
     private CompletionStage<PullAnswer> resolve(Waiting waiting) {
         TagKey key = new TagKey(waiting.pull().repository(), waiting.pull().tag());
+        Optional<Revision> known = knownRevision(waiting.pull(), peers.clock().instant());
+        if (known.isPresent()) {
+            return await(waiting.at(known.get()));
+        }
         Duration left = waiting.left(peers.clock().instant());
         return sharedLookUp(key, waiting.repository())
                 .copy()
@@ -224,6 +250,10 @@ public final class PullImages implements Images {
                 .handle((revision, failure) -> {
                     if (failure == null) {
                         return settle(waiting.at(revision));
+                    }
+                    if (isUnknownTag(cause(failure))
+                            && waiting.pull().otherwise().isPresent()) {
+                        return resolve(waiting.otherwise());
                     }
                     if (!(cause(failure) instanceof TimeoutException)) {
                         return CompletableFuture.<PullAnswer>failedFuture(cause(failure));

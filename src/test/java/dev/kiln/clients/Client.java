@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -115,6 +116,20 @@ final class Client {
     /** Pulls {@code image}, which is {@code host:port/name:tag}, for one architecture. */
     Outcome pull(String image, String architecture) {
         return tool.run(LIMIT, fill(pull, image, architecture));
+    }
+
+    /** As {@link #pull}, with options of the client's own. */
+    Outcome pull(String image, String architecture, List<String> options) {
+        List<String> line = new ArrayList<>(fill(pull, image, architecture));
+        int firstOption =
+                (int) line.stream().takeWhile(word -> !word.startsWith("-")).count();
+        line.addAll(firstOption, options);
+        return tool.run(LIMIT, line);
+    }
+
+    /** The same client with more in its environment. */
+    Client with(Map<String, String> variables) {
+        return new Client(name, tool.with(variables), storage, pull, save);
     }
 
     /** What the client has stored of an image that it has pulled. */

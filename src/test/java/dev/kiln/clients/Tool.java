@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -32,7 +33,9 @@ record Tool(List<String> command, Optional<String> variable, Map<String, String>
     }
 
     Tool with(Map<String, String> variables) {
-        return new Tool(command, variable, variables);
+        Map<String, String> all = new HashMap<>(environment);
+        all.putAll(variables);
+        return new Tool(command, variable, all);
     }
 
     /** Runs to the end; a run that takes longer than {@code limit} is ended and fails the test. */

@@ -60,7 +60,7 @@ class ConfigLoaderTest {
                                 "",
                                 16),
                         new KilnConfig.Store(data.resolve("store"), 1024 * MIB, Duration.ofSeconds(5)),
-                        new KilnConfig.Http("127.0.0.1", 8080, Optional.empty()),
+                        new KilnConfig.Http("127.0.0.1", 8080, Optional.empty(), List.of()),
                         new KilnConfig.Admin("127.0.0.1", 8081),
                         new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 64 * MIB),
                         List.of(new RepositoryConfig(
@@ -98,7 +98,8 @@ class ConfigLoaderTest {
                                         4096)),
                         new KilnConfig.Worker(2, List.of("*"), List.of("*"), 60_000, Duration.ofSeconds(2)),
                         new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3)),
-                        new KilnConfig.Experimental(false)));
+                        new KilnConfig.Experimental(false),
+                        new KilnConfig.Hints(false)));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -118,7 +119,8 @@ class ConfigLoaderTest {
                   secret = "sixteen letters!"
                   database { url = "jdbc:postgresql://db/kiln", user = u, password = p, connections = 5 }
                   store { type = files, dir = "/srv/store", min-free = 3MiB, settle = 1s }
-                  http { host = "0.0.0.0", port = 80, public-url = "https://registry.example.com/" }
+                  http { host = "0.0.0.0", port = 80, public-url = "https://registry.example.com/", trusted-proxies = ["10.0.0.0/8", "2001:db8::1"] }
+                  hints { username = true }
                   admin { host = "::1", port = 81 }
                   cache { max-life = 4s, partial-life = 1s, max-bytes = 1MiB }
                   repositories = [{
@@ -163,7 +165,13 @@ class ConfigLoaderTest {
                         Optional.of("sixteen letters!"),
                         new KilnConfig.Database("jdbc:postgresql://db/kiln", "u", "p", 5),
                         new KilnConfig.Store(Path.of("/srv/store"), 3 * MIB, Duration.ofSeconds(1)),
-                        new KilnConfig.Http("0.0.0.0", 80, Optional.of("https://registry.example.com")),
+                        new KilnConfig.Http(
+                                "0.0.0.0",
+                                80,
+                                Optional.of("https://registry.example.com"),
+                                List.of(
+                                        AddressRange.parse("10.0.0.0/8").orElseThrow(),
+                                        AddressRange.parse("2001:db8::1/128").orElseThrow())),
                         new KilnConfig.Admin("::1", 81),
                         new KilnConfig.Cache(Duration.ofSeconds(4), Duration.ofSeconds(1), MIB),
                         List.of(new RepositoryConfig(
@@ -202,7 +210,8 @@ class ConfigLoaderTest {
                         new KilnConfig.Worker(
                                 3, List.of("linux/amd64"), List.of("make"), 70_000, Duration.ofSeconds(1)),
                         new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1)),
-                        new KilnConfig.Experimental(true)));
+                        new KilnConfig.Experimental(true),
+                        new KilnConfig.Hints(true)));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())
@@ -211,7 +220,7 @@ class ConfigLoaderTest {
         assertThat(loaded.warnings())
                 .singleElement()
                 .asString()
-                .contains("kiln.conf:33: kiln.builders.make.user is root");
+                .contains("kiln.conf:34: kiln.builders.make.user is root");
     }
 
     @Test
@@ -262,6 +271,10 @@ class ConfigLoaderTest {
             store.type = s3                         | kiln.store.type must be files, not "s3"
             store.min-free = -1                     | kiln.store.min-free must be a size
             store.settle = soon                     | kiln.store.settle must be a duration (with its unit) from 0s to 60s, not "soon"
+            http.trusted-proxies = [proxy]          | kiln.http.trusted-proxies must be a list of IP addresses and ranges such as 10.0.0.0/8, not "proxy"
+            http.trusted-proxies = "10.0.0.0/8"     | kiln.http.trusted-proxies must be a list of IP addresses
+            hints.username = maybe                  | kiln.hints.username must be true or false, not "maybe"
+            hints.user = true                       | kiln.hints.user is not a key of Kiln; known here: username
             secret = short                          | kiln.secret must be a text of at least 16 characters
             http.host = "http://x"                  | kiln.http.host must be a host name
             http.port = 8081                        | kiln.http.port must not be the port of the other listener
@@ -419,6 +432,17 @@ class ConfigLoaderTest {
                 .containsExactly(
                         file() + ":3: kiln.repositories[0].patience is cut from 600s to 50s: clients follow ten"
                                 + " hops of 5s and no more");
+    }
+
+    @Test
+    void usernamesNeedAnAddressToSendClientsTo() throws IOException {
+        String on = "kiln.hints.username = true\n";
+        assertThat(load(on).warnings())
+                .containsExactly(file() + ":1: kiln.hints.username sends clients for a token to the address that"
+                        + " http.host and port make; set http.public-url to the one they know");
+        assertThat(load(on + "kiln.http.public-url = \"https://registry.example.com\"")
+                        .warnings())
+                .isEmpty();
     }
 
     @Test

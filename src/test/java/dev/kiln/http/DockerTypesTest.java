@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kiln.client.HintTokens;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Start;
@@ -66,6 +67,7 @@ class DockerTypesTest {
                                 fakes,
                                 bench.blocking(),
                                 bench.clock,
+                                new HintTokens(new byte[32], bench.clock),
                                 Optional::empty))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);

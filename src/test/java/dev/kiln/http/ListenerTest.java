@@ -214,7 +214,12 @@ class ListenerTest {
         KilnConfig config = TestServer.config(Optional.empty(), Duration.ofSeconds(25), 0, 0);
         Fakes fakes = new Fakes();
         Routes registry = new RegistryRoutes(
-                config, fakes, new ContentStore(fakes, fakes), task -> fail("the store was asked"), () -> "");
+                config,
+                fakes,
+                new ContentStore(fakes, fakes),
+                task -> fail("the store was asked"),
+                Optional.empty(),
+                () -> "");
         Routes rest = new HealthRoutes(Optional::empty);
         String target = path.replace("sha256:", INDEX.descriptor().digest().value());
         CompletableFuture<HttpResponse> answer = new Listener(registry, rest, rest)

@@ -49,7 +49,16 @@ class RequestTableTest {
     }
 
     static Stream<Row> rows() {
-        return Stream.of(versionAndPaths(), manifests(), answers(), blobs(), lists(), writes(), malformed(), api())
+        return Stream.of(
+                        versionAndPaths(),
+                        platformsInPaths(),
+                        manifests(),
+                        answers(),
+                        blobs(),
+                        lists(),
+                        writes(),
+                        malformed(),
+                        api())
                 .flatMap(rows -> rows);
     }
 
@@ -118,6 +127,42 @@ class RequestTableTest {
                         .has("{}"));
     }
 
+    private static Stream<Row> platformsInPaths() {
+        String arm = "/v2/p/linux-arm64/";
+        String app = arm + "team/app/";
+        String digest = INDEX.descriptor().digest().value();
+        return Stream.of(
+                get("a tag below a platform is served", app + "manifests/latest", 200)
+                        .has("Docker-Content-Digest: " + digest),
+                get("a redirect stays below it", app + "manifests/waiting_linux-amd64?ns=x", 307)
+                        .has("Location: " + app + "manifests/waiting_linux-amd64?ns=x&w=1.abc-_\n"),
+                get("a platform that is not built is told what there is", "/v2/p/linux-s390x/team/app/manifests/x", 400)
+                        .has("REQUEST_INVALID", "path says linux/s390x", "linux/amd64, linux/arm64/v8"),
+                get("a digest is served there", app + "manifests/" + digest, 200)
+                        .has("{\"index\":1}"),
+                get("whatever the platform", "/v2/p/linux-s390x/team/app/manifests/" + digest, 200),
+                get("a blob too", app + "blobs/" + LAYER_DIGEST, 200).has("Content-Length: 1000"),
+                get("tags too", app + "tags/list?n=2", 200)
+                        .has("\"name\":\"team/app\"", "Link: <" + app + "tags/list?n=2&last=b>; rel=\"next\""),
+                get("referrers too", app + "referrers/" + LAYER_DIGEST, 200).has("\"manifests\":[]"),
+                row("a push is refused there too", "POST", app + "blobs/uploads/", 405)
+                        .has("UNSUPPORTED"),
+                get("a ping is answered there", arm, 200).has("{}"),
+                get("without the slash too", "/v2/p/linux-arm64", 200).has("{}"),
+                get("an unknown name is unknown there", arm + "other/app/manifests/latest", 404)
+                        .has("NAME_UNKNOWN"),
+                get("two platforms are one and a name", arm + "p/linux-amd64/team/app/manifests/latest", 404)
+                        .has("NAME_UNKNOWN"),
+                get("what is no platform is a name", "/v2/p/my-app/team/manifests/latest", 404)
+                        .has("NAME_UNKNOWN"),
+                get("an empty name is outside the grammar", arm + "manifests/latest", 400)
+                        .has("NAME_INVALID"),
+                get("a double slash too", arm + "/team/app/manifests/latest", 400)
+                        .has("NAME_INVALID"),
+                get("an encoded platform is no platform", "/v2/p/linux%2darm64/team/app/manifests/latest", 400)
+                        .has("NAME_INVALID"));
+    }
+
     private static Stream<Row> manifests() {
         String app = "/v2/team/app/manifests/";
         String digest = INDEX.descriptor().digest().value();
@@ -131,7 +176,7 @@ class RequestTableTest {
                                 "ETag: \"" + digest + "\"",
                                 "X-Content-Type-Options: nosniff",
                                 "Cache-Control: private, no-cache",
-                                "Vary: Accept, User-Agent, X-Build-Platform",
+                                "Vary: Accept, Authorization, User-Agent, X-Build-Platform, X-Meta-Build-Platform\n",
                                 "{\"index\":1}"),
                 row("HEAD tells the same", "HEAD", app + "latest", 200)
                         .has("Docker-Content-Digest: " + digest, "Content-Length: 11"),
@@ -185,6 +230,16 @@ class RequestTableTest {
                 get("an empty platform too", app + "latest?platform=", 400).has("REQUEST_INVALID"),
                 get("two platforms too", app + "latest?platform=linux/amd64&platform=linux/arm64", 400)
                         .has("REQUEST_INVALID", "name one"),
+                get("in Docker's header too", app + "latest", 200).with("X-Meta-Build-Platform: linux/arm64"),
+                get("two headers that disagree are refused", app + "latest", 400)
+                        .with("X-Meta-Build-Platform: linux/arm64", "X-Build-Platform: linux/amd64")
+                        .has("REQUEST_INVALID", "X-Build-Platform names 2 platforms; name one"),
+                get("a name's platform beats a bad parameter", app + "latest_linux-arm64?platform=bad", 200),
+                get("a tag's unknown platform is part of the tag", app + "latest_linux-s390x", 404)
+                        .has("MANIFEST_UNKNOWN"),
+                get("credentials are not read", app + "latest", 200).with("Authorization: Basic bGludXgrczM5MHg6eA=="),
+                get("no credentials are needed for a token, nor a token", "/token", 404)
+                        .has("UNSUPPORTED"),
                 get("a user agent never fails", app + "latest", 200).with("User-Agent: docker/29 os/plan9 arch/z80"),
                 get("parameters of others do not hinder", app + "latest?ns=docker.io&x", 200),
                 get("a hop of 2000 characters does not hinder", app + "latest?w=" + "a".repeat(1900), 200));

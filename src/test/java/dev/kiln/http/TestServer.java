@@ -4,10 +4,13 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.client.HintTokens;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.testing.Plans;
+import dev.kiln.testing.SettableClock;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -23,7 +26,10 @@ import java.util.concurrent.atomic.AtomicReference;
 final class TestServer implements AutoCloseable {
     final Fakes fakes = new Fakes();
     final AtomicReference<Optional<String>> notReady = new AtomicReference<>(Optional.empty());
+    final SettableClock clock = new SettableClock(Fakes.AT);
     final HttpServer server;
+
+    private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
 
     private final ActorTestKit kit;
     private final ExecutorService blocking = Executors.newFixedThreadPool(2);
@@ -33,6 +39,13 @@ final class TestServer implements AutoCloseable {
         kit = ActorTestKit.create(
                 ConfigFactory.parseString("akka.loglevel=WARNING\n" + settings).withFallback(ConfigFactory.load()));
         server = start(config(publicUrl, hop, 0, 0));
+    }
+
+    /** @param usernames whether clients are asked for one */
+    TestServer(KilnConfig.Http http, boolean usernames) throws Exception {
+        kit = ActorTestKit.create(
+                ConfigFactory.parseString("akka.loglevel=WARNING").withFallback(ConfigFactory.load()));
+        server = start(config(http, Duration.ofSeconds(25), 0, usernames));
     }
 
     private HttpServer start(KilnConfig config) throws Exception {
@@ -48,6 +61,7 @@ final class TestServer implements AutoCloseable {
                                 fakes,
                                 blocking,
                                 () -> Fakes.NOW,
+                                new HintTokens(SECRET, clock),
                                 notReady::get))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);
@@ -76,6 +90,10 @@ final class TestServer implements AutoCloseable {
     }
 
     static KilnConfig config(Optional<String> publicUrl, Duration hop, int port, int adminPort) {
+        return config(new KilnConfig.Http("127.0.0.1", port, publicUrl, List.of()), hop, adminPort, false);
+    }
+
+    private static KilnConfig config(KilnConfig.Http http, Duration hop, int adminPort, boolean usernames) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/**"),
                 new RepositoryConfig.GitSourceConfig(
@@ -104,14 +122,15 @@ final class TestServer implements AutoCloseable {
                 Optional.empty(),
                 new KilnConfig.Database("jdbc:h2:mem:", "", "", 1),
                 new KilnConfig.Store(Path.of("/nowhere/store"), 0, Duration.ZERO),
-                new KilnConfig.Http("127.0.0.1", port, publicUrl),
+                http,
                 new KilnConfig.Admin("127.0.0.1", adminPort),
                 new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 1 << 20),
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
-                new KilnConfig.Experimental(true));
+                new KilnConfig.Experimental(true),
+                new KilnConfig.Hints(usernames));
     }
 
     @Override

@@ -39,6 +39,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -387,6 +388,61 @@ class PullImagesTest {
         bench.sources.says(pull.tag().value(), new Meaning.Unknown(false, "no branch is called so"));
         assertProblem(images, pull, code);
         assertThat(bench.journal("Tag|" + APP + ":" + pull.tag())).isEmpty();
+    }
+
+    @Test
+    void whatIsMeantOtherwiseIsPulledWhereTheSourceHasNoSuchTagAndOnAllItsHops() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("v1");
+            bench.sources.says("v1-linux-arm64", new Meaning.Unknown(false, "no tag is called v1-linux-arm64"));
+            bench.succeeds(AMD);
+
+            CompletableFuture<PullAnswer> waiting =
+                    images.pull(dashed(Optional.empty())).toCompletableFuture();
+            bench.awaitAttempt(ARM);
+            assertThat(platforms(served(answer(images, pull("v1", AMD))))).containsExactly("amd64");
+            bench.clock.advance(HINTED.hop());
+            String hop = ((PullAnswer.KeepWaiting) waiting.get(20, TimeUnit.SECONDS)).hop();
+            bench.sources.says("v1", new Meaning.Unknown(false, "no tag is called v1"));
+
+            CompletableFuture<PullAnswer> next =
+                    images.pull(dashed(Optional.of(hop))).toCompletableFuture();
+            bench.clock.advance(HINTED.hop());
+            assertThat(next.get(20, TimeUnit.SECONDS))
+                    .as("it waits for the suffix's platform, though another is built")
+                    .isInstanceOf(PullAnswer.KeepWaiting.class);
+            bench.succeeds(ARM);
+            assertThat(platforms(served(answer(images, dashed(Optional.of(hop))))))
+                    .contains("arm64");
+            assertProblem(images, dashed(Optional.of(hop + "x")), ProblemCode.MANIFEST_UNKNOWN);
+        }
+    }
+
+    @Test
+    void aTagThatTheSourceHasIsNotReadOtherwise() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("v1-linux-arm64");
+            bench.succeeds(AMD);
+            CompletableFuture<PullAnswer> pull =
+                    images.pull(dashed(Optional.empty())).toCompletableFuture();
+            bench.awaitAttempt(AMD);
+            Awaitility.await()
+                    .until(() -> platforms(served(answer(images, pull("v1-linux-arm64", AMD))))
+                            .contains("amd64"));
+            bench.clock.advance(Duration.ofSeconds(20));
+            assertThat(platforms(served(pull.get(20, TimeUnit.SECONDS))))
+                    .as("no hint, so that the default platform is enough")
+                    .containsExactly("amd64");
+        }
+    }
+
+    /** {@code v1-linux-arm64}, or else v1 for linux/arm64. */
+    private static Pull dashed(Optional<String> hop) {
+        Optional<Hint> suffix = Optional.of(new Hint(ARM, true, "tag suffix"));
+        return pull("v1-linux-arm64", Optional.empty(), hop, true)
+                .otherwise(Optional.of(pull("v1", suffix, hop, true)));
     }
 
     @Test

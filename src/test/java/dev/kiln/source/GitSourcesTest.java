@@ -59,6 +59,7 @@ class GitSourcesTest {
                 Map.of(),
                 null,
                 null,
+                null,
                 null);
         return new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
     }

@@ -60,6 +60,7 @@ class SourceEntityTest {
                 Map.of(),
                 null,
                 null,
+                null,
                 null);
         sources = new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
         source = ACTORS.testKit().spawn(SourceEntity.create(new RepositoryName("team/app"), sources, calls::add));

@@ -179,14 +179,15 @@ public final class PullBench implements AutoCloseable {
                 Optional.empty(),
                 new KilnConfig.Database("jdbc:h2:mem:", "", "", 1),
                 new KilnConfig.Store(Path.of("/nowhere/store"), 0, Duration.ZERO),
-                new KilnConfig.Http("127.0.0.1", 0, Optional.empty()),
+                new KilnConfig.Http("127.0.0.1", 0, Optional.empty(), List.of()),
                 new KilnConfig.Admin("127.0.0.1", 0),
                 new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 1 << 20),
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT),
-                new KilnConfig.Experimental(false));
+                new KilnConfig.Experimental(false),
+                new KilnConfig.Hints(false));
     }
 
     /** A node's images, with empty caches. */

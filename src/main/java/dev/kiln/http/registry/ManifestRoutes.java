@@ -11,15 +11,20 @@ import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
 import dev.kiln.client.Hints;
+import dev.kiln.client.PlatformName;
 import dev.kiln.client.Preference;
+import dev.kiln.client.UsernameHint;
 import dev.kiln.client.WaitPlan;
 import dev.kiln.client.WaitPlan.FinalAnswer;
 import dev.kiln.client.WaitPlan.Situation;
+import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.http.registry.RegistryPath.ManifestByTag;
 import dev.kiln.http.wire.Accept;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.EntityTags;
 import dev.kiln.http.wire.ErrorResponses;
+import dev.kiln.http.wire.Forwarding;
 import dev.kiln.http.wire.Headers;
 import dev.kiln.http.wire.OneLine;
 import dev.kiln.image.Images;
@@ -43,6 +48,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -63,8 +69,10 @@ final class ManifestRoutes {
     /** As a platform's name: every one, or no answer. */
     private static final String ALL = "all";
 
+    private static final String HEADER = Hints.HEADER.toLowerCase(Locale.ROOT);
+    private static final String META_HEADER = Hints.META_HEADER.toLowerCase(Locale.ROOT);
+
     private static final HttpHeader REVALIDATE = Headers.of("Cache-Control", "private, no-cache");
-    private static final HttpHeader VARY = Headers.of("Vary", "Accept, User-Agent, " + Hints.HEADER);
 
     private static final Map<String, ContentType> CONTENT_TYPES = Stream.of(
                     MediaTypes.OCI_INDEX, MediaTypes.OCI_MANIFEST, MediaTypes.DOCKER_LIST, MediaTypes.DOCKER_MANIFEST)
@@ -72,35 +80,51 @@ final class ManifestRoutes {
 
     private final Images images;
     private final Supplier<String> publicUrl;
+    private final Optional<String> publicHost;
+    private final Forwarding forwarding;
+    private final List<HttpHeader> caching;
 
     /** The answers to hits, which are always the same. Each lives no longer than what it was made of. */
     private final Cache<Served, HttpResponse> byTag = answers();
 
     private final Cache<Served, HttpResponse> byDigest = answers();
 
-    ManifestRoutes(Images images, Supplier<String> publicUrl) {
+    ManifestRoutes(Images images, KilnConfig.Http http, Supplier<String> publicUrl) {
         this.images = images;
         this.publicUrl = publicUrl;
+        this.publicHost = http.publicHost();
+        this.forwarding = new Forwarding(http.trustedProxies());
+        this.caching = List.of(REVALIDATE, Headers.of("Vary", vary(forwarding)));
+    }
+
+    /** Every header that may change an answer. */
+    private static String vary(Forwarding forwarding) {
+        return "Accept, Authorization, User-Agent, " + Hints.HEADER + ", " + Hints.META_HEADER
+                + (forwarding.isUsed() ? ", Forwarded, X-Forwarded-Host" : "");
     }
 
     private static Cache<Served, HttpResponse> answers() {
         return Caffeine.newBuilder().weakKeys().maximumSize(10_000).build();
     }
 
-    CompletionStage<HttpResponse> byTag(Call call, RepositoryConfig config, RepositoryName name, Tag tag) {
-        Optional<Hint> hint = hint(call, config);
+    CompletionStage<HttpResponse> byTag(
+            Call call, RepositoryConfig config, ManifestByTag path, Optional<UsernameHint> username) {
+        Hints.Reading.Accepted said = hints(call, config, path.tag(), username);
         Optional<String> hop =
                 call.query().all(HOP).stream().findFirst().filter(w -> !w.isEmpty() && w.length() <= MAX_HOP);
-        Supplier<Cause> cause = () -> new Cause(
+        Function<Hints.Asked, Supplier<Cause>> cause = asked -> () -> new Cause(
                 call.header("user-agent").orElse(""),
-                call.address(),
-                hint.map(Hint::toString).orElse(""),
-                tag.value());
+                forwarding.origin(call).address(),
+                asked.hint().map(Hint::toString).orElse(""),
+                path.tag().value());
         ImageForm form = Accept.form(call.headers("accept"));
         Optional<Preference> preference = Preference.read(call.headers("prefer"));
         WaitPlan plan = plan(call, config, preference);
-        CompletableFuture<PullAnswer> answer =
-                images.pull(new Pull(name, tag, hint, hop, form, plan, cause)).toCompletableFuture();
+        Function<Hints.Asked, Pull> pull =
+                asked -> new Pull(path.name(), asked.tag(), asked.hint(), hop, form, plan, cause.apply(asked));
+        CompletableFuture<PullAnswer> answer = images.pull(
+                        pull.apply(said.asked()).otherwise(said.otherwise().map(pull)))
+                .toCompletableFuture();
         if (!answer.isDone()) {
             call.allow(config.hop().plus(GRACE));
         }
@@ -134,21 +158,27 @@ final class ManifestRoutes {
                         List.of(Headers.IMMUTABLE)));
     }
 
-    private static Optional<Hint> hint(Call call, RepositoryConfig config) {
-        Hints.Reading reading = Hints.read(
+    private Hints.Reading.Accepted hints(Call call, RepositoryConfig config, Tag tag, Optional<UsernameHint> username) {
+        Hints.Said said = new Hints.Said(
+                tag,
+                RegistryPath.hint(call.path()),
+                publicHost.flatMap(
+                        name -> forwarding.origin(call).host().flatMap(host -> PlatformName.ofHost(host, name))),
                 wantsWholeIndex(call) ? List.of() : call.query().all(Hints.PARAMETER),
-                call.headers("x-build-platform"),
-                call.header("user-agent"),
-                config.platforms());
+                call.headers(HEADER),
+                call.headers(META_HEADER),
+                username,
+                call.header("user-agent"));
+        Hints.Reading reading = Hints.read(said, config.platforms());
         if (reading instanceof Hints.Reading.Refused refused) {
             throw new Problem(ProblemCode.REQUEST_INVALID, refused.message());
         }
-        return ((Hints.Reading.Accepted) reading).hint();
+        return (Hints.Reading.Accepted) reading;
     }
 
     private HttpResponse render(Call call, WaitPlan plan, PullAnswer answer) {
         if (answer instanceof Served served) {
-            return render(call, served, byTag, List.of(REVALIDATE, VARY));
+            return render(call, served, byTag, caching);
         }
         if (answer instanceof KeepWaiting waiting) {
             return redirect(call, waiting);

@@ -1,6 +1,8 @@
 package dev.kiln.http.registry;
 
+import dev.kiln.client.PlatformName;
 import dev.kiln.oci.Digest;
+import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
@@ -12,36 +14,68 @@ import java.util.function.Function;
  * A path under /v2, read once (distribution specification, "Endpoints"). It is read undecoded and from its end: names may
  * hold slashes and words such as {@code manifests}, but no character that needs encoding. The one encoding that is
  * understood is {@code %3A} in a digest, which some clients send.
+ *
+ * <p>Each of them may stand below {@code /v2/p/<os>-<architecture>[-<variant>]/} as well, where clients can be configured
+ * to look for images; the segment is a hint ({@link #hint}) and part of no name.
  */
 public sealed interface RegistryPath {
     /** {@code /v2/} */
     record ApiVersion() implements RegistryPath {}
 
+    /** A path of one repository. */
+    sealed interface Named extends RegistryPath {
+        RepositoryName name();
+    }
+
     /** {@code /v2/<name>/manifests/<tag>} */
-    record ManifestByTag(RepositoryName name, Tag tag) implements RegistryPath {}
+    record ManifestByTag(RepositoryName name, Tag tag) implements Named {}
 
     /** {@code /v2/<name>/manifests/<digest>} */
-    record ManifestByDigest(RepositoryName name, Digest digest) implements RegistryPath {}
+    record ManifestByDigest(RepositoryName name, Digest digest) implements Named {}
 
     /** {@code /v2/<name>/blobs/<digest>} */
-    record Blob(RepositoryName name, Digest digest) implements RegistryPath {}
+    record Blob(RepositoryName name, Digest digest) implements Named {}
 
     /** {@code /v2/<name>/tags/list} */
-    record Tags(RepositoryName name) implements RegistryPath {}
+    record Tags(RepositoryName name) implements Named {}
 
     /** {@code /v2/<name>/referrers/<digest>} */
-    record Referrers(RepositoryName name, Digest digest) implements RegistryPath {}
+    record Referrers(RepositoryName name, Digest digest) implements Named {}
 
     /** {@code /v2/<name>/blobs/uploads/} and all below */
-    record Uploads(RepositoryName name) implements RegistryPath {}
+    record Uploads(RepositoryName name) implements Named {}
 
     /** No endpoint, or one whose name, tag or digest is outside the grammar. */
     record Invalid(Problem problem) implements RegistryPath {}
 
     String PREFIX = "/v2/";
 
+    /** Not called what it holds: Docker takes a 404 with that word for one that says something else. */
+    String HINT_PREFIX = PREFIX + "p/";
+
+    /** The platform that a path's segment names. */
+    static Optional<Platform> hint(String rawPath) {
+        if (!rawPath.startsWith(HINT_PREFIX)) {
+            return Optional.empty();
+        }
+        return PlatformName.parse(rawPath.substring(HINT_PREFIX.length(), hintEnd(rawPath)));
+    }
+
+    private static int hintEnd(String rawPath) {
+        int slash = rawPath.indexOf('/', HINT_PREFIX.length());
+        return slash < 0 ? rawPath.length() : slash;
+    }
+
     /** @param rawPath undecoded, {@code /v2} or beginning with {@code /v2/} */
     static RegistryPath parse(String rawPath) {
+        if (hint(rawPath).isPresent()) {
+            int end = hintEnd(rawPath);
+            return parsePlain(PREFIX + rawPath.substring(Math.min(rawPath.length(), end + 1)));
+        }
+        return parsePlain(rawPath);
+    }
+
+    private static RegistryPath parsePlain(String rawPath) {
         if (rawPath.length() <= PREFIX.length()) {
             return new ApiVersion();
         }

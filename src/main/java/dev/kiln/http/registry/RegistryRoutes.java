@@ -4,6 +4,7 @@ import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpResponse;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.client.UsernameHint;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.http.registry.RegistryPath.ApiVersion;
@@ -13,6 +14,7 @@ import dev.kiln.http.registry.RegistryPath.ManifestByDigest;
 import dev.kiln.http.registry.RegistryPath.ManifestByTag;
 import dev.kiln.http.registry.RegistryPath.Referrers;
 import dev.kiln.http.registry.RegistryPath.Tags;
+import dev.kiln.http.registry.UsernameAccess.Admission;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.ErrorResponses;
 import dev.kiln.http.wire.Headers;
@@ -24,6 +26,7 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -47,20 +50,33 @@ public final class RegistryRoutes implements Routes {
                     ("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX + "\",\"manifests\":[]}")
                             .getBytes(StandardCharsets.US_ASCII)));
 
+    /** Where clients get a token when they are asked for one. */
+    public static final String TOKEN = UsernameAccess.PATH;
+
     private final KilnConfig config;
+    private final Optional<UsernameAccess> usernames;
     private final ManifestRoutes manifests;
     private final UrlPointers pointers;
     private final BlobRoutes blobs;
     private final TagRoutes tags;
 
     /**
-     * @param publicUrl where people find this server, without a trailing slash; asked for each answer that needs it
+     * Everything under /v2, and /token.
+     *
      * @param blocking runs look-ups in the store
+     * @param usernames empty when nobody is asked for one
+     * @param publicUrl where people find this server, without a trailing slash; asked for each answer that needs it
      */
     public RegistryRoutes(
-            KilnConfig config, Images images, ContentStore content, Executor blocking, Supplier<String> publicUrl) {
+            KilnConfig config,
+            Images images,
+            ContentStore content,
+            Executor blocking,
+            Optional<UsernameAccess> usernames,
+            Supplier<String> publicUrl) {
         this.config = config;
-        this.manifests = new ManifestRoutes(images, publicUrl);
+        this.usernames = usernames;
+        this.manifests = new ManifestRoutes(images, config.http(), publicUrl);
         this.pointers = new UrlPointers(images, config.experimental().urlPointers());
         this.blobs = new BlobRoutes(content, blocking);
         this.tags = new TagRoutes(images);
@@ -68,9 +84,24 @@ public final class RegistryRoutes implements Routes {
 
     @Override
     public CompletionStage<HttpResponse> handle(Call call) {
+        if (call.path().equals(TOKEN)) {
+            // GET|POST /token
+            return usernames
+                    .orElseThrow(() -> new Problem(
+                            ProblemCode.UNSUPPORTED, 404, "no tokens are needed here: ask for images without one"))
+                    .token(call);
+        }
         RegistryPath path = RegistryPath.parse(call.path());
         if (path instanceof Invalid invalid) {
             throw invalid.problem();
+        }
+        Optional<UsernameHint> username = Optional.empty();
+        if (usernames.isPresent()) {
+            Admission admission = usernames.get().admit(call, name(path));
+            if (admission instanceof Admission.Challenged challenged) {
+                return completed(challenged.answer());
+            }
+            username = ((Admission.Admitted) admission).username();
         }
         if (path instanceof RegistryPath.Uploads) {
             return completed(refused("", "images are built from their source here and cannot be pushed"));
@@ -84,7 +115,7 @@ public final class RegistryRoutes implements Routes {
             if (pointers.isAsked(call)) {
                 return pointers.byTag(call, repository(manifest.name()), manifest.name(), manifest.tag());
             }
-            return manifests.byTag(call, repository(manifest.name()), manifest.name(), manifest.tag());
+            return manifests.byTag(call, repository(manifest.name()), manifest, username);
         }
         if (path instanceof ManifestByDigest manifest) {
             // GET|HEAD /v2/<name>/manifests/<digest>  end-3
@@ -116,6 +147,10 @@ public final class RegistryRoutes implements Routes {
     @Override
     public HttpResponse failed(Problem problem) {
         return ErrorResponses.of(problem);
+    }
+
+    private static Optional<RepositoryName> name(RegistryPath path) {
+        return path instanceof RegistryPath.Named named ? Optional.of(named.name()) : Optional.empty();
     }
 
     private RepositoryConfig repository(RepositoryName name) {

@@ -36,7 +36,7 @@ final class TagRoutes {
     CompletionStage<HttpResponse> list(Call call, RepositoryName name) {
         int limit = call.query().one("n").map(TagRoutes::limit).orElse(MAX_PAGE);
         Optional<String> last = call.query().one("last");
-        return images.tags(name).thenApply(tags -> page(name, tags, limit, last));
+        return images.tags(name).thenApply(tags -> page(call.path(), name, tags, limit, last));
     }
 
     private static int limit(String n) {
@@ -46,7 +46,8 @@ final class TagRoutes {
         return (int) Math.min(MAX_PAGE, Long.parseLong(n));
     }
 
-    private static HttpResponse page(RepositoryName name, List<Tag> tags, int limit, Optional<String> last) {
+    private static HttpResponse page(
+            String path, RepositoryName name, List<Tag> tags, int limit, Optional<String> last) {
         ObjectNode body = JsonNodeFactory.instance.objectNode().put("name", name.value());
         ArrayNode page = body.putArray("tags");
         boolean more = false;
@@ -67,7 +68,7 @@ final class TagRoutes {
         if (more) {
             headers.add(Headers.of(
                     "Link",
-                    "</v2/" + name + "/tags/list?n=" + limit + "&last=" + URLEncoder.encode(end, StandardCharsets.UTF_8)
+                    "<" + path + "?n=" + limit + "&last=" + URLEncoder.encode(end, StandardCharsets.UTF_8)
                             + ">; rel=\"next\""));
         }
         return HttpResponse.create()

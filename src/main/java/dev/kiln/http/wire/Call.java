@@ -107,10 +107,12 @@ public final class Call {
 
     /** The peer's IP address, without its port; what a proxy says about others is not believed. */
     public String address() {
-        return request.getAttribute(AttributeKeys.remoteAddress)
-                .flatMap(RemoteAddress::getAddress)
-                .map(InetAddress::getHostAddress)
-                .orElse("unknown");
+        return peer().map(InetAddress::getHostAddress).orElse("unknown");
+    }
+
+    /** The other end of the connection. */
+    public Optional<InetAddress> peer() {
+        return request.getAttribute(AttributeKeys.remoteAddress).flatMap(RemoteAddress::getAddress);
     }
 
     /** Lets this request take longer than the listener's request timeout. */

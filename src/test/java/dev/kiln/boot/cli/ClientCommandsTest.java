@@ -64,7 +64,8 @@ class ClientCommandsTest {
 
     private void answer(HttpExchange exchange) throws IOException {
         String path = exchange.getRequestURI().toString();
-        requests.add(exchange.getRequestMethod() + " " + path);
+        String authorization = exchange.getRequestHeaders().getFirst("Authorization");
+        requests.add(exchange.getRequestMethod() + " " + path + (authorization == null ? "" : " " + authorization));
         Queue<Answer> queue = answers.getOrDefault(path, new ConcurrentLinkedQueue<>());
         Answer answer = queue.size() > 1 ? queue.poll() : queue.peek();
         if (answer == null) {
@@ -283,6 +284,31 @@ class ClientCommandsTest {
         assertThat(out.toString()).isEqualTo("team/app:main  " + DIGEST + "  without linux/arm64/v8\n");
         assertThat(err.toString()).contains("team/app@0123456789ab@linux/arm64/v8  RUNNING attempt 1");
         assertThat(pauses).containsExactly(Duration.ofSeconds(7));
+    }
+
+    @Test
+    void waitFetchesATokenWhereItIsAskedForOne() {
+        String manifest = "/v2/team/app/manifests/main";
+        on(manifest, 401, Map.of("WWW-Authenticate", "Bearer realm=\"http://evil.example/token\""), "");
+        on("/token", "{\"token\":\"a.b-c_d\"}");
+        on(manifest, 200, Map.of("Docker-Content-Digest", DIGEST), "");
+
+        assertThat(kiln("wait", "team/app:main")).isZero();
+
+        assertThat(requests)
+                .filteredOn(request -> !request.contains("/api/"))
+                .containsExactly("HEAD " + manifest, "GET /token", "HEAD " + manifest + " Bearer a.b-c_d");
+    }
+
+    @Test
+    void aServerThatTakesNoTokenOfItsOwnIsAskedOnce() {
+        on("/v2/team/app/manifests/main", 401, Map.of("Warning", "299 - \"who are you?\""), "");
+        on("/token", "{\"token\":\"a\"}");
+
+        assertThat(kiln("wait", "team/app:main")).isEqualTo(1);
+
+        assertThat(requests).filteredOn(request -> !request.contains("/api/")).hasSize(3);
+        assertThat(err.toString()).contains("who are you?");
     }
 
     @Test

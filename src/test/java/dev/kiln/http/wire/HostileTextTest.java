@@ -3,6 +3,7 @@ package dev.kiln.http.wire;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.http.registry.RegistryPath;
+import dev.kiln.problem.Problem;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.RepeatedTest;
@@ -52,6 +53,9 @@ class HostileTextTest {
         for (int i = 0; i < 100; i++) {
             String text = text(random);
             RegistryPath.parse("/v2/" + text);
+            RegistryPath.parse("/v2/p/linux-arm64" + text);
+            RegistryPath.hint("/v2/p/" + text);
+            readForm(text);
             EntityTags.named(List.of(text), "\"" + text + "\"");
             Accept.form(List.of(text));
             if (ByteRange.parse("bytes=" + text, 1000) instanceof ByteRange.Part part) {
@@ -61,6 +65,14 @@ class HostileTextTest {
             String line = OneLine.of(text, 80);
             assertThat(line).matches("[ -~]{0,80}").isEqualTo(OneLine.of(line, 80));
             assertThat(OneLine.warning(line)).matches("299 - \"([^\"\\\\]|\\\\[\"\\\\])*\"");
+        }
+    }
+
+    private static void readForm(String text) {
+        try {
+            Form.parse(text).field("username");
+        } catch (Problem refused) {
+            assertThat(refused.status()).isEqualTo(400);
         }
     }
 
