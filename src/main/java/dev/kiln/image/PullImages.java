@@ -40,6 +40,7 @@ import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,6 +64,7 @@ public final class PullImages implements Images {
     private final ContentStore store;
     private final Executor storeExecutor;
     private final HopSigner signer;
+    private final Supplier<Optional<String>> databaseAway;
     private final ActorRef<Waiters.Message> waiters;
 
     private final Cache<TagKey, CachedRef> refs =
@@ -77,6 +79,7 @@ public final class PullImages implements Images {
      * The images of this node.
      *
      * @param storeExecutor for blocking reads of the store
+     * @param databaseAway one line about the journal's database while it does not answer; quick
      */
     public PullImages(
             KilnConfig config,
@@ -86,6 +89,7 @@ public final class PullImages implements Images {
             ContentStore store,
             Executor storeExecutor,
             HopSigner signer,
+            Supplier<Optional<String>> databaseAway,
             Clock clock,
             ActorContext<?> context) {
         this.config = config;
@@ -94,6 +98,7 @@ public final class PullImages implements Images {
         this.store = store;
         this.storeExecutor = storeExecutor;
         this.signer = signer;
+        this.databaseAway = databaseAway;
         long half = config.cache().maxBytes() / 2;
         this.revisions = Caffeine.newBuilder()
                 .maximumWeight(half)
@@ -167,14 +172,19 @@ public final class PullImages implements Images {
         return key.revision()
                 .filter(r -> revisions.getIfPresent(key) != null)
                 .or(() -> Optional.ofNullable(refs.getIfPresent(key))
-                        .filter(cached -> now.isBefore(cached.until()))
+                        .filter(cached -> isGood(cached.until(), now))
                         .map(CachedRef::revision));
+    }
+
+    /** Without its database nothing newer can be answered than what was answered last. */
+    private boolean isGood(Instant until, Instant now) {
+        return now.isBefore(until) || databaseAway.get().isPresent();
     }
 
     private Optional<CompletionStage<PullAnswer>> fromCache(
             RepositoryConfig repository, Pull pull, Revision revision, Instant now) {
         CachedRevision cached = revisions.getIfPresent(new TagKey(pull.repository(), revision.asTag()));
-        if (cached == null || !now.isBefore(cached.until())) {
+        if (cached == null || !isGood(cached.until(), now)) {
             return Optional.empty();
         }
         RevisionSnapshot snapshot = cached.snapshot();
@@ -208,7 +218,7 @@ public final class PullImages implements Images {
                     // Somebody else's look-up may have begun long before this pull.
                     return peers.clock().instant().isBefore(waiting.deadline())
                             ? resolve(waiting)
-                            : done(sendBack(waiting, "looking the tag up in its source", Optional.empty()));
+                            : sendBack(waiting, "looking the tag up in its source", Optional.empty());
                 })
                 .thenCompose(answer -> answer);
     }
@@ -310,15 +320,20 @@ public final class PullImages implements Images {
             return done(new PullAnswer.NotYet(
                     "the build queue is full; pull again in some minutes", timedOut.build(), Duration.ofMinutes(1)));
         }
-        return done(sendBack(waiting, timedOut.progress(), timedOut.build()));
+        return sendBack(waiting, timedOut.progress(), timedOut.build());
     }
 
-    private PullAnswer sendBack(Waiting waiting, String progress, Optional<BuildKey> build) {
+    private CompletionStage<PullAnswer> sendBack(Waiting waiting, String progress, Optional<BuildKey> build) {
         RepositoryConfig repository = waiting.repository();
+        Optional<String> away = databaseAway.get();
         if (waiting.hop().mayGoOn(repository.hop(), repository.patience())) {
-            return new PullAnswer.KeepWaiting(signer.sign(waiting.hop().next(), waiting.scope()), progress);
+            return done(new PullAnswer.KeepWaiting(
+                    signer.sign(waiting.hop().next(), waiting.scope()), away.orElse(progress)));
         }
-        return new PullAnswer.NotYet(progress + "; pull again", build, RETRY_AFTER);
+        if (away.isPresent()) {
+            return failed(new Problem(ProblemCode.UNAVAILABLE, away.get() + "; pull again"));
+        }
+        return done(new PullAnswer.NotYet(progress + "; pull again", build, RETRY_AFTER));
     }
 
     private static String scope(Pull pull) {

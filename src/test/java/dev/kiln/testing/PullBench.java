@@ -55,6 +55,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicReference;
 import org.awaitility.Awaitility;
 
 /**
@@ -71,6 +72,8 @@ public final class PullBench implements AutoCloseable {
 
     public final SettableClock clock = new SettableClock(Instant.parse("2026-11-23T10:00:00Z"));
     public final ScriptedSources sources = new ScriptedSources();
+    /** What the node knows of its database; the journal itself is always there. */
+    public final AtomicReference<Optional<String>> databaseAway = new AtomicReference<>(Optional.empty());
 
     private final ActorTestKit testKit;
     private final ExecutorService blocking = Executors.newFixedThreadPool(8);
@@ -171,7 +174,16 @@ public final class PullBench implements AutoCloseable {
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         Behavior<Void> owner = Behaviors.setup(context -> {
             images.complete(new PullImages(
-                    config(repository), tags, sources, builds, folder.content(), blocking, signer, clock, context));
+                    config(repository),
+                    tags,
+                    sources,
+                    builds,
+                    folder.content(),
+                    blocking,
+                    signer,
+                    databaseAway::get,
+                    clock,
+                    context));
             return Behaviors.empty();
         });
         testKit.spawn(owner);
