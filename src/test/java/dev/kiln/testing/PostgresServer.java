@@ -2,6 +2,7 @@ package dev.kiln.testing;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.kiln.config.KilnConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -188,8 +189,18 @@ public final class PostgresServer implements AutoCloseable {
         }
     }
 
+    public int port() {
+        return port;
+    }
+
+    /** @param through this server's port, or one that leads to it */
+    public KilnConfig.Database database(int through) {
+        return new KilnConfig.Database(
+                "jdbc:postgresql://127.0.0.1:" + through + "/kiln?reWriteBatchedInserts=true", USER, PASSWORD, 4);
+    }
+
     private String url() {
-        return "jdbc:postgresql://127.0.0.1:" + port + "/kiln?reWriteBatchedInserts=true";
+        return database(port).url();
     }
 
     /** The lines of a server's configuration. */
