@@ -68,6 +68,8 @@ class OnlyNodeIT {
             assertThat(node.renew()).as("while it is there").isFalse();
 
             other.close();
+            postgres.stop();
+            postgres.start();
             assertThat(node.renew()).as("when it has gone").isFalse();
         }
     }
