@@ -7,6 +7,7 @@ import dev.kiln.config.KilnConfig;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
 import dev.kiln.journal.DirectConnections;
+import dev.kiln.journal.OnlyNode;
 import dev.kiln.journal.Schema;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -31,8 +32,9 @@ final class RebuildCatalogCommand implements Callable<Integer> {
             KilnConfig kiln = ConfigLoader.load(Optional.ofNullable(config), System.getProperties())
                     .kiln();
             DataDirLock lock = DataDirLock.take(kiln.dataDir());
-            try {
+            try (OnlyNode claim = OnlyNode.claim(kiln.database())) {
                 Schema.migrate(kiln.database());
+                claim.sign();
                 BuildProjection.reset(new DirectConnections(kiln.database()));
             } finally {
                 lock.close();

@@ -36,8 +36,14 @@ final class ServeCommand implements Callable<Integer> {
             server.notes().forEach(note -> err.println("note: " + note));
             greet(out, loaded, server);
             out.flush();
-            // A node that was downed ends with a failure, so that its supervisor starts it anew.
-            return server.ended().join() ? 0 : 1;
+            Optional<String> fault = server.ended().join();
+            if (fault.isPresent()) {
+                err.println("kiln ends: " + fault.get());
+                err.flush();
+                // At once: what has failed must do no more harm. The supervisor starts it anew.
+                Runtime.getRuntime().halt(1);
+            }
+            return 0;
         } catch (InvalidConfiguration | CannotStart e) {
             err.println("kiln cannot start: " + e.getMessage());
             return 1;

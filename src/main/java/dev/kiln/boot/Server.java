@@ -31,6 +31,7 @@ import dev.kiln.image.PullImages;
 import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
+import dev.kiln.journal.DatabaseWatch;
 import dev.kiln.journal.JdbcClusterSecret;
 import dev.kiln.journal.OnlyNode;
 import dev.kiln.journal.Pool;
@@ -52,6 +53,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * One running node: everything wired together, in the order in which it depends on each other. Tests and the command line
@@ -60,11 +63,16 @@ import java.util.concurrent.TimeoutException;
 public final class Server implements AutoCloseable {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
+    /** Why the node shuts itself down. */
+    private record Fault(String text) implements CoordinatedShutdown.Reason {}
+
     private final ActorSystem<?> system;
     private final HttpServer http;
     private final List<String> notes;
+    private final CompletableFuture<String> fault;
 
-    private Server(ActorSystem<?> system, HttpServer http, List<String> notes) {
+    private Server(ActorSystem<?> system, HttpServer http, List<String> notes, CompletableFuture<String> fault) {
+        this.fault = fault;
         this.system = system;
         this.http = http;
         this.notes = List.copyOf(notes);
@@ -80,8 +88,9 @@ public final class Server implements AutoCloseable {
         Resources resources = new Resources();
         try {
             resources.add(DataDirLock.take(config.dataDir()));
+            OnlyNode claim = resources.add(OnlyNode.claim(config.database()));
             Schema.migrate(config.database());
-            resources.add(OnlyNode.claim(config.database()));
+            claim.sign();
             config.demoRepository().ifPresent(Server::createDemo);
             SharedFolder folder = resources.add(
                     usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));
@@ -92,9 +101,13 @@ public final class Server implements AutoCloseable {
 
             ActorSystem<Void> system = ActorSystem.create(Behaviors.empty(), "kiln", loaded.akka());
             try {
-                HttpServer http = wire(system, config, folder, builders, git);
+                CompletableFuture<String> fault = new CompletableFuture<>();
+                Pool pool = Pool.of(system);
+                DatabaseWatch watch =
+                        resources.add(DatabaseWatch.start(claim, onWatch(pool, fault), Clock.systemUTC()));
+                HttpServer http = wire(system, config, folder, builders, git, pool, watch);
                 system.getWhenTerminated().whenComplete((done, failure) -> resources.close());
-                return new Server(system, http, builders.lacks());
+                return new Server(system, http, builders.lacks(), fault);
             } catch (RuntimeException e) {
                 system.terminate();
                 system.getWhenTerminated().toCompletableFuture().join();
@@ -129,14 +142,37 @@ public final class Server implements AutoCloseable {
         }
     }
 
+    private static DatabaseWatch.Listener onWatch(Pool pool, CompletableFuture<String> fault) {
+        return new DatabaseWatch.Listener() {
+            @Override
+            public void forgetConnections() {
+                pool.forgetConnections();
+            }
+
+            @Override
+            public void lost() {
+                fault.complete("another node has used the database while it was away from this one, or it was restored;"
+                        + " this version runs one node");
+            }
+        };
+    }
+
     private static HttpServer wire(
-            ActorSystem<Void> system, KilnConfig config, SharedFolder folder, Builders builders, GitSources git) {
+            ActorSystem<Void> system,
+            KilnConfig config,
+            SharedFolder folder,
+            Builders builders,
+            GitSources git,
+            Pool pool,
+            DatabaseWatch watch) {
         Clock clock = Clock.systemUTC();
         ContentStore store = folder.content();
         Executor storeExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-store-dispatcher"));
         Executor gitExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-git-dispatcher"));
         Executor buildExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
-        Pool pool = Pool.of(system);
+        Executor catalogExecutor =
+                system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-catalog-dispatcher"));
+        Supplier<Optional<String>> databaseAway = () -> watch.away().map(DatabaseWatch.Away::text);
         byte[] secret = config.secret()
                 .map(text -> text.getBytes(StandardCharsets.UTF_8))
                 .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
@@ -148,7 +184,7 @@ public final class Server implements AutoCloseable {
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
         BuildProjection.init(system, pool, BuildEntity.TAGS);
-        JdbcBuildCatalog catalog = new JdbcBuildCatalog(pool, storeExecutor);
+        JdbcBuildCatalog catalog = new JdbcBuildCatalog(watch.unlessAway(pool), catalogExecutor);
         BuildHistory history = new CachedBuildHistory(catalog::usualTimes);
 
         CompletableFuture<PullImages> images = new CompletableFuture<>();
@@ -163,6 +199,7 @@ public final class Server implements AutoCloseable {
                             store,
                             storeExecutor,
                             new HopSigner(secret),
+                            databaseAway,
                             clock,
                             context));
                     return Behaviors.empty();
@@ -170,9 +207,15 @@ public final class Server implements AutoCloseable {
                 "images",
                 Props.empty());
         if (config.roles().contains(KilnConfig.Role.BUILDER)) {
-            ActorRef<Worker.Message> worker = system.systemActorOf(
-                    builders.worker(config, folder, builds, buildExecutor), "worker", Props.empty());
-            handBackOnShutdown(system, worker);
+            system.systemActorOf(
+                    VitalActor.create(
+                            builders.worker(config, folder, builds, buildExecutor),
+                            "worker",
+                            worker -> handBackOnShutdown(system, worker),
+                            () -> CoordinatedShutdown.get(system)
+                                    .runAll(new Fault("its worker has failed, see the log before this"))),
+                    "worker",
+                    Props.empty());
         }
         HttpServices services = new HttpServices(
                 new DockerTypedImages(images.join(), store, storeExecutor),
@@ -185,7 +228,7 @@ public final class Server implements AutoCloseable {
                 clock,
                 new HintTokens(secret, clock),
                 () -> cluster.selfMember().status() == MemberStatus.up()
-                        ? Optional.empty()
+                        ? databaseAway.get()
                         : Optional.of("the node is not a member of its cluster yet"));
         try {
             return HttpServer.start(system, config, services)
@@ -230,14 +273,25 @@ public final class Server implements AutoCloseable {
         return notes;
     }
 
-    /** Completes when the node has ended: whether somebody asked for it. */
-    public CompletableFuture<Boolean> ended() {
-        return system.getWhenTerminated()
-                .<Boolean>thenApply(done -> CoordinatedShutdown.get(system)
-                        .getShutdownReason()
-                        .filter(CoordinatedShutdown.clusterDowningReason()::equals)
-                        .isEmpty())
+    /**
+     * Completes when the node has ended, or must: with one line that says why, empty when somebody asked for it. Who started
+     * it then ends the process, at once and without {@link #close}.
+     */
+    public CompletableFuture<Optional<String>> ended() {
+        CompletableFuture<Optional<String>> ended = system.getWhenTerminated()
+                .<Optional<String>>thenApply(done ->
+                        CoordinatedShutdown.get(system).getShutdownReason().flatMap(Server::fault))
                 .toCompletableFuture();
+        return ended.applyToEither(fault.thenApply(Optional::of), Function.identity());
+    }
+
+    private static Optional<String> fault(CoordinatedShutdown.Reason reason) {
+        if (reason instanceof Fault fault) {
+            return Optional.of(fault.text());
+        }
+        return reason.equals(CoordinatedShutdown.clusterDowningReason())
+                ? Optional.of("the cluster has removed this node, which it could not reach")
+                : Optional.empty();
     }
 
     /** Ends the node in good order and waits for that. */

@@ -127,7 +127,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
             Clock clock) {
         super(
                 persistenceId(key),
-                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.2));
+                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(3), 0.2));
         this.context = context;
         this.key = key;
         this.terms = terms;

@@ -162,7 +162,7 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
             Clock clock) {
         super(
                 PersistenceId.of(TYPE_KEY.name(), ID),
-                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.2));
+                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(3), 0.2));
         this.timers = timers;
         this.builds = builds;
         this.config = config;

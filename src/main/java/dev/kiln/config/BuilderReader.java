@@ -41,7 +41,8 @@ final class BuilderReader {
 
     private static Supplier<BuilderConfig> command(Section entry) {
         entry.isSet("type");
-        List<String> command = entry.texts("command", "a list of a program and its arguments", text -> true);
+        List<String> command = entry.texts(
+                "command", "a list of a program and its arguments, such as [\"sh\", \"build.sh\"]", text -> true);
         Map<String, String> environment = entry.section("environment")
                 .texts(
                         "a variable a builder may set: letters, digits and _, and none of KILN_*, "

@@ -21,6 +21,11 @@ import java.util.regex.Pattern;
  */
 public final class ConfigLoader {
     private static final String DATA_DIR = "kiln.data-dir";
+    /** Without them a connection that leads nowhere is waited on for as long as the system repeats packets. Seconds. */
+    private static final Config POSTGRESQL_TIMEOUTS =
+            ConfigFactory.parseString("akka-persistence-jdbc.shared-databases.main.db.properties"
+                    + " { connectTimeout = 5, socketTimeout = 15, tcpKeepAlive = true }");
+
     private static final Pattern QUOTED = Pattern.compile("'.{2,}'");
 
     private ConfigLoader() {}
@@ -48,7 +53,10 @@ public final class ConfigLoader {
         if (!findings.errors().isEmpty()) {
             throw new InvalidConfiguration(findings.errors());
         }
-        return new LoadedConfig(read.get(), all.withoutPath("kiln"), findings.warnings());
+        KilnConfig kiln = read.get();
+        Config akka = all.withoutPath("kiln");
+        return new LoadedConfig(
+                kiln, kiln.database().embedded() ? akka : akka.withFallback(POSTGRESQL_TIMEOUTS), findings.warnings());
     }
 
     private static Config parse(Path file) {

@@ -27,8 +27,9 @@ import java.util.stream.Stream;
  * answer, so that reading goes on; {@link #end} makes an error of every key that was never asked for.
  */
 final class Section {
-    private static final Predicate<String> PRINTABLE =
-            text -> !text.isBlank() && text.chars().noneMatch(c -> c < ' ' || c == 0x7f);
+    private static final Predicate<String> ONE_LINE = text -> text.chars().noneMatch(c -> c < ' ' || c == 0x7f);
+
+    private static final Predicate<String> PRINTABLE = ONE_LINE.and(text -> !text.isBlank());
 
     private final ConfigObject object;
     private final Config values;
@@ -136,7 +137,10 @@ final class Section {
             if (PRINTABLE.and(fits).test(text)) {
                 texts.add(text);
             } else {
-                findings.error(element.origin(), name(key) + " must be " + allowed + shown(element));
+                String wrong = ONE_LINE.test(text)
+                        ? " must be " + allowed + shown(element)
+                        : " has an element with a line break or another control character; each must be one line";
+                findings.error(element.origin(), name(key) + wrong);
             }
         }
         return texts;

@@ -43,6 +43,7 @@ import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -65,6 +66,7 @@ public final class PullImages implements Images {
     private final ContentStore store;
     private final Executor storeExecutor;
     private final HopSigner signer;
+    private final Supplier<Optional<String>> databaseAway;
     private final ActorRef<Waiters.Message> waiters;
 
     private final Cache<TagKey, CachedRef> refs =
@@ -79,6 +81,7 @@ public final class PullImages implements Images {
      * The images of this node.
      *
      * @param storeExecutor for blocking reads of the store
+     * @param databaseAway one line about the journal's database while it does not answer; quick
      */
     public PullImages(
             KilnConfig config,
@@ -89,6 +92,7 @@ public final class PullImages implements Images {
             ContentStore store,
             Executor storeExecutor,
             HopSigner signer,
+            Supplier<Optional<String>> databaseAway,
             Clock clock,
             ActorContext<?> context) {
         this.config = config;
@@ -97,6 +101,7 @@ public final class PullImages implements Images {
         this.store = store;
         this.storeExecutor = storeExecutor;
         this.signer = signer;
+        this.databaseAway = databaseAway;
         long half = config.cache().maxBytes() / 2;
         this.revisions = Caffeine.newBuilder()
                 .maximumWeight(half)
@@ -208,14 +213,19 @@ public final class PullImages implements Images {
         return key.revision()
                 .filter(r -> revisions.getIfPresent(key) != null)
                 .or(() -> Optional.ofNullable(refs.getIfPresent(key))
-                        .filter(cached -> now.isBefore(cached.until()))
+                        .filter(cached -> isGood(cached.until(), now))
                         .map(CachedRef::revision));
+    }
+
+    /** Without its database nothing newer can be answered than what was answered last. */
+    private boolean isGood(Instant until, Instant now) {
+        return now.isBefore(until) || databaseAway.get().isPresent();
     }
 
     private Optional<CompletionStage<PullAnswer>> fromCache(
             RepositoryConfig repository, Pull pull, Revision revision, Instant now) {
         CachedRevision cached = revisions.getIfPresent(new TagKey(pull.repository(), revision.asTag()));
-        if (cached == null || !now.isBefore(cached.until())) {
+        if (cached == null || !isGood(cached.until(), now)) {
             return Optional.empty();
         }
         RevisionSnapshot snapshot = cached.snapshot();
@@ -261,12 +271,12 @@ public final class PullImages implements Images {
                     // Somebody else's look-up may have begun long before this pull.
                     return peers.clock().instant().isBefore(waiting.deadline())
                             ? resolve(waiting)
-                            : done(sendBack(
+                            : sendBack(
                                     waiting,
                                     Situation.NOTHING_READY,
                                     "looking the tag up in its source",
                                     Optional.empty(),
-                                    Optional.empty()));
+                                    Optional.empty());
                 })
                 .thenCompose(answer -> answer);
     }
@@ -372,15 +382,20 @@ public final class PullImages implements Images {
                     Optional.empty()));
         }
         Situation situation = timedOut.somethingBuilt() ? Situation.AWAITED_NOT_READY : Situation.NOTHING_READY;
-        return done(sendBack(waiting, situation, timedOut.progress(), timedOut.build(), timedOut.eta()));
+        return sendBack(waiting, situation, timedOut.progress(), timedOut.build(), timedOut.eta());
     }
 
-    private PullAnswer sendBack(
+    private CompletionStage<PullAnswer> sendBack(
             Waiting waiting, Situation situation, String progress, Optional<BuildKey> build, Optional<Duration> eta) {
+        Optional<String> away = databaseAway.get();
         if (waiting.hop().mayGoOn(waiting.pull().plan())) {
-            return new PullAnswer.KeepWaiting(signer.sign(waiting.hop().next(), waiting.scope()), progress);
+            return done(new PullAnswer.KeepWaiting(
+                    signer.sign(waiting.hop().next(), waiting.scope()), away.orElse(progress)));
         }
-        return new PullAnswer.NotYet(situation, progress + "; pull again", build, eta);
+        if (away.isPresent()) {
+            return failed(new Problem(ProblemCode.UNAVAILABLE, away.get() + "; pull again"));
+        }
+        return done(new PullAnswer.NotYet(situation, progress + "; pull again", build, eta));
     }
 
     private static String scope(Pull pull) {

@@ -117,7 +117,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     private TagEntity(ActorContext<Command> context, TagKey key, Publisher publisher, Clock clock) {
         super(
                 PersistenceId.of(TYPE_KEY.name(), key.toString()),
-                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.2));
+                SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(3), 0.2));
         this.context = context;
         this.key = key;
         this.publisher = publisher;

@@ -49,11 +49,12 @@ public final class Checkout {
      *
      * @param maxBytes of all files together
      * @param owner the user and group id that everything is given to, the directory too; needs root
-     * @throws IOException also when the archive is damaged, too large, or holds anything that Kiln does not write
+     * @throws SourceException when it holds too many or too large files
+     * @throws IOException also when the archive is damaged, or holds anything that Kiln does not write
      */
     public static void extract(
             InputStream archive, Path directory, long sourceDateEpoch, long maxBytes, OptionalInt owner)
-            throws IOException {
+            throws IOException, SourceException {
         try {
             new Checkout(directory, sourceDateEpoch, maxBytes, owner).extract(archive);
         } catch (InvalidPathException e) {
@@ -64,7 +65,7 @@ public final class Checkout {
         }
     }
 
-    private void extract(InputStream archive) throws IOException {
+    private void extract(InputStream archive) throws IOException, SourceException {
         order.add(directory);
         folders.put("", directory);
         long left = maxBytes;
@@ -72,7 +73,7 @@ public final class Checkout {
         TarArchiveInputStream tar = new TarArchiveInputStream(archive, "UTF-8");
         for (TarArchiveEntry entry = tar.getNextEntry(); entry != null; entry = tar.getNextEntry()) {
             if (++entries > MAX_ENTRIES) {
-                throw refused("it has too many entries");
+                throw tooLarge("has more than " + MAX_ENTRIES + " files");
             }
             if (entry.getName().startsWith("/")) {
                 throw refused("it holds a path that leads elsewhere");
@@ -85,7 +86,7 @@ public final class Checkout {
             } else if (entry.isFile() && entry.getLinkFlag() == TarArchiveEntry.LF_NORMAL && !entry.isSparse()) {
                 left -= entry.getSize();
                 if (left < 0) {
-                    throw refused("its files are more than " + maxBytes + " bytes");
+                    throw tooLarge("has files of more than " + maxBytes + " bytes (build.max-output)");
                 }
                 write(tar, path, entry);
             } else {
@@ -143,6 +144,10 @@ public final class Checkout {
         }
         Files.getFileAttributeView(path, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
                 .setTimes(time, time, null);
+    }
+
+    private static SourceException tooLarge(String why) {
+        return new SourceException(SourceException.Fault.REVISION, "the source cannot be checked out: it " + why);
     }
 
     private static IOException refused(String why) {

@@ -37,6 +37,7 @@ final class RefTable {
 
     private static final String TAGS = "refs/tags/";
     private static final String BRANCHES = "refs/heads/";
+    private static final Pattern FULL_ID = Pattern.compile("[0-9a-fA-F]{40}|[0-9a-fA-F]{64}");
     private static final Pattern COMMIT_ID = Pattern.compile("[0-9a-fA-F]{7,40}|[0-9a-fA-F]{64}");
 
     private final SortedMap<String, Pointer> pointers;
@@ -78,12 +79,15 @@ final class RefTable {
         return COMMIT_ID.matcher(name).matches();
     }
 
-    /** The ref that {@code tag} names: a git tag before a branch, a literal name before one with slashes. */
+    /**
+     * The ref that {@code tag} names: a git tag before a branch, a literal name before one with slashes. A branch that could
+     * be taken for a commit id is refused, and a git tag that could be taken for a full one: many a git tag is a date.
+     */
     Reading read(Tag tag) {
         String name = tag.value();
         boolean asTag = pointers.containsKey(TAGS + name);
         if (asTag || pointers.containsKey(BRANCHES + name)) {
-            if (looksLikeCommitId(name)) {
+            if ((asTag ? FULL_ID : COMMIT_ID).matcher(name).matches()) {
                 return new Reading.Refused("the " + (asTag ? "git tag " : "branch ") + name
                         + " looks like a commit id and is not pulled by that name: pull its commit id, or rename it");
             }

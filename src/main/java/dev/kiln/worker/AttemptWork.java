@@ -11,6 +11,7 @@ import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.source.Checkout;
 import dev.kiln.source.SourceArchive;
+import dev.kiln.source.SourceException;
 import dev.kiln.worker.builder.AttemptDirectory;
 import dev.kiln.worker.builder.Builder;
 import dev.kiln.worker.output.ImageOutput;
@@ -94,6 +95,8 @@ public final class AttemptWork implements Attempt.Work {
                 return new Started(Optional.empty(), Optional.of(new Result.HandedBack(reason)));
             }
             return new Started(Optional.of(builder.start(task, log, left)), Optional.empty());
+        } catch (SourceException e) {
+            return failed(FailureClass.SOURCE, e.getMessage());
         } catch (IOException e) {
             return failed(FailureClass.INFRASTRUCTURE, describe("start the build", e));
         }

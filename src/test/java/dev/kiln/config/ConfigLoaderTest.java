@@ -293,6 +293,10 @@ class ConfigLoaderTest {
             builders.Make = {}                      | kiln.builders.Make is not a builder's name
             builders.x.type = make                  | kiln.builders.x.type must be command or jib, not "make"
             builders.x.type = command               | kiln.builders.x.command is missing
+            builders.demo.command = "sh build.sh"   | kiln.builders.demo.command must be a list of a program and its arguments, such as ["sh", "build.sh"], not "sh build.sh"
+            builders.demo.command = "sh\\nbuild.sh"  | kiln.builders.demo.command must be a list of a program and its arguments, such as ["sh", "build.sh"]
+            builders.demo.command = [sh, "a\\nb"]   | kiln.builders.demo.command has an element with a line break
+            builders.demo.command = [sh, ""]        | kiln.builders.demo.command must be a list of a program
             builders.x { type = jib, user = root }  | kiln.builders.x.user is not a key of Kiln
             builders.demo.path = bin                | kiln.builders.demo.path must be absolute folders
             builders.demo.environment.KILN_TAG = x  | kiln.builders.demo.environment.KILN_TAG is not a variable

@@ -25,12 +25,12 @@ import java.util.concurrent.TimeUnit;
  * A server with one repository, {@code team/app}, of two platforms, whose builds do as the test says: each one that is
  * gated starts a process in a session of its own, which heeds no polite signal, and waits until the test opens its gate.
  */
-final class Installation implements AutoCloseable {
-    static final String AMD64 = "linux/amd64";
-    static final String ARM64 = "linux/arm64/v8";
-    static final String REPOSITORY = "team/app";
+public final class Installation implements AutoCloseable {
+    public static final String AMD64 = "linux/amd64";
+    public static final String ARM64 = "linux/arm64/v8";
+    public static final String REPOSITORY = "team/app";
     /** Long enough for a slow machine; nothing is asserted about how long anything takes. */
-    static final Duration SOON = Duration.ofMinutes(3);
+    public static final Duration SOON = Duration.ofMinutes(3);
 
     private static final String SCRIPT = """
             case " $GATED " in *" $KILN_PLATFORM "*)
@@ -47,9 +47,9 @@ final class Installation implements AutoCloseable {
             """;
 
     final Path directory;
-    final GitOrigin origin;
-    final KilnProcess server;
-    final PullClient client;
+    public final GitOrigin origin;
+    public final KilnProcess server;
+    public final PullClient client;
     /** In the command line of every process of every build, and of nothing else. */
     final String mark = "kiln-mark-" + UUID.randomUUID();
 
@@ -67,32 +67,32 @@ final class Installation implements AutoCloseable {
     }
 
     /** Not started yet. */
-    static Installation in(Path directory, String... javaOptions) {
+    public static Installation in(Path directory, String... javaOptions) {
         return new Installation(directory, javaOptions);
     }
 
     /** What the test's builds do. */
-    record Builds(String gated, String failing) {
-        static final Builds QUICK = new Builds("", "");
+    public record Builds(String gated, String failing) {
+        public static final Builds QUICK = new Builds("", "");
 
-        static Builds gated(String... platforms) {
+        public static Builds gated(String... platforms) {
             return new Builds(String.join(" ", platforms), "");
         }
 
         /** @param failures of the form {@code linux/amd64=1} */
-        static Builds failing(String... failures) {
+        public static Builds failing(String... failures) {
             return new Builds("", String.join(" ", failures));
         }
     }
 
     /** Starts the server, for the first time or again. {@code more} is HOCON on top of the usual. */
-    void start(Builds builds, String more) {
+    public void start(Builds builds, String more) {
         configure(builds, more);
         server.start();
     }
 
     /** What the next start reads. */
-    void configure(Builds builds, String more) {
+    public void configure(Builds builds, String more) {
         server.configure("""
                 kiln.repositories = [{
                   name = "team/app"
@@ -122,27 +122,27 @@ final class Installation implements AutoCloseable {
     }
 
     /** A new commit under a new branch. */
-    String branch(String name) {
+    public String branch(String name) {
         String commit = commit(name);
         origin.ref("refs/heads/" + name, commit);
         return commit;
     }
 
-    Path dataDir() {
+    public Path dataDir() {
         return directory.resolve("data");
     }
 
-    static BuildKey build(String revision, String platform) {
+    public static BuildKey build(String revision, String platform) {
         return BuildKey.of(REPOSITORY + "@" + revision + "@" + platform);
     }
 
     /** One build as the server tells it; {@code phase} is missing while it was never requested. */
-    JsonNode status(BuildKey build) {
+    public JsonNode status(BuildKey build) {
         return PullClient.join(client.request("GET", server.registry(), "/api/v1/builds/" + build.id()))
                 .json();
     }
 
-    void awaitPhase(BuildKey build, String phase) {
+    public void awaitPhase(BuildKey build, String phase) {
         await(build + " is " + phase)
                 .atMost(SOON)
                 .until(() -> status(build).path("phase").asText().equals(phase));
@@ -153,14 +153,14 @@ final class Installation implements AutoCloseable {
     }
 
     /** Waits until a gated build of this revision and platform runs. */
-    Path awaitGate(String revision, String platform) {
+    public Path awaitGate(String revision, String platform) {
         await("a build of " + platform + " at its gate")
                 .atMost(SOON)
                 .until(() -> gate(revision, platform).isPresent());
         return gate(revision, platform).orElseThrow();
     }
 
-    void open(String revision, String platform) {
+    public void open(String revision, String platform) {
         try {
             Files.createFile(awaitGate(revision, platform).resolveSibling("go"));
         } catch (IOException e) {

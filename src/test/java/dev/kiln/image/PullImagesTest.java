@@ -163,6 +163,54 @@ class PullImagesTest {
     }
 
     @Test
+    void whileTheDatabaseIsAwayWhatWasAnsweredLastIsAHit() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            PullAnswer known = answer(images, pull("main"));
+            bench.clock.advance(Duration.ofDays(1));
+
+            bench.databaseAway.set(Optional.of("the database is away"));
+            assertThat(images.pull(pull("main")).toCompletableFuture()).isCompletedWithValue(known);
+            assertThat(bench.sources.resolved()).isEqualTo(1);
+
+            bench.databaseAway.set(Optional.empty());
+            answer(images, pull("main"));
+            assertThat(bench.sources.resolved()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void whileTheDatabaseIsAwayAPullIsSentRoundAndEndsAsUnavailable() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.databaseAway.set(Optional.of("the database is away"));
+            Optional<Hint> amd = Optional.of(new Hint(AMD, true, "?platform="));
+            Optional<String> hop = Optional.empty();
+            for (int i = 0; i < 2; i++) {
+                CompletableFuture<PullAnswer> held =
+                        images.pull(pull("main", amd, hop, true)).toCompletableFuture();
+                bench.clock.advance(HINTED.hop());
+                PullAnswer.KeepWaiting sentOn = (PullAnswer.KeepWaiting) held.get(20, TimeUnit.SECONDS);
+                assertThat(sentOn.progress()).isEqualTo("the database is away");
+                hop = Optional.of(sentOn.hop());
+            }
+            CompletableFuture<PullAnswer> last =
+                    images.pull(pull("main", amd, hop, true)).toCompletableFuture();
+            bench.clock.advance(HINTED.hop());
+            assertThatThrownBy(() -> last.get(20, TimeUnit.SECONDS))
+                    .cause()
+                    .isInstanceOfSatisfying(
+                            Problem.class,
+                            problem -> assertThat(problem.status()).isEqualTo(503))
+                    .hasMessage("the database is away; pull again");
+        }
+    }
+
+    @Test
     void aFailedDefaultPlatformIsToldToWhoSaysNothingAndHidesNoOther() throws Exception {
         try (PullBench bench = PullBench.start(directory, HINTED)) {
             PullImages images = bench.images(HINTED);

@@ -98,14 +98,26 @@ class GitSourceTest {
     }
 
     @Test
-    void refsThatLookLikeACommitIdAreRefused() {
+    void branchesThatLookLikeACommitIdAreRefusedAndGitTagsOnlyWhenTheyLookLikeAFullOne() {
+        String full = "cafe".repeat(10);
         origin.ref("refs/heads/deadbeef", second);
-        origin.ref("refs/tags/CAFECAFE", second);
+        origin.ref("refs/tags/" + full, second);
+        origin.ref("refs/tags/20240101", second);
         GitSource source = fixture.source(origin);
 
         assertThat(unknown(source, "deadbeef")).contains("the branch deadbeef looks like a commit id");
-        assertThat(unknown(source, "CAFECAFE")).contains("the git tag CAFECAFE looks like a commit id");
-        assertThat(source.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("main"))));
+        assertThat(unknown(source, full)).contains("the git tag " + full + " looks like a commit id");
+        assertThat(found(source, "20240101").ref()).isEqualTo("refs/tags/20240101");
+        assertThat(source.tags()).isEqualTo(new TagList.Listed(List.of(new Tag("20240101"), new Tag("main"))));
+    }
+
+    @Test
+    void aGitTagComesBeforeABranchOfThatNameAndAShortCommitId() {
+        String shortId = first.name().substring(0, 8);
+        origin.ref("refs/heads/" + shortId, first);
+        origin.ref("refs/tags/" + shortId, second);
+
+        assertThat(found(fixture.source(origin), shortId).revision()).isEqualTo(revision(second));
     }
 
     @Test

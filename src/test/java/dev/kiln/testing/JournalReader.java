@@ -19,8 +19,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * The events that a server which has ended, well or not, left in its embedded database. Reads a copy, so that the next
- * start finds the database as it was left.
+ * The events that a server which has ended, well or not, left in its database. Of an embedded one it reads a copy, so that
+ * the next start finds the database as it was left.
  */
 public final class JournalReader {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -76,6 +76,14 @@ public final class JournalReader {
                 }
                 Files.delete(copy);
             }
+        } catch (IOException | SQLException e) {
+            throw new IllegalStateException("could not read the journal", e);
+        }
+    }
+
+    public static JournalReader read(String url, String user, String password) {
+        try (Connection connection = DriverManager.getConnection(url, user, password)) {
+            return new JournalReader(connection);
         } catch (IOException | SQLException e) {
             throw new IllegalStateException("could not read the journal", e);
         }

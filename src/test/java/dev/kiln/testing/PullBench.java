@@ -59,6 +59,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicReference;
 import org.awaitility.Awaitility;
 
 /**
@@ -75,6 +76,8 @@ public final class PullBench implements AutoCloseable {
 
     public final SettableClock clock = new SettableClock(Instant.parse("2026-11-23T10:00:00Z"));
     public final ScriptedSources sources = new ScriptedSources();
+    /** What the node knows of its database; the journal itself is always there. */
+    public final AtomicReference<Optional<String>> databaseAway = new AtomicReference<>(Optional.empty());
 
     /** What this bench's builds usually take; at first, nobody knows. */
     public final Map<Platform, BuildTimes> usual = new ConcurrentHashMap<>();
@@ -203,6 +206,7 @@ public final class PullBench implements AutoCloseable {
                     folder.content(),
                     blocking,
                     signer,
+                    databaseAway::get,
                     clock,
                     context));
             return Behaviors.empty();
