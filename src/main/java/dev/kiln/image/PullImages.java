@@ -23,7 +23,6 @@ import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
-import dev.kiln.source.Meaning;
 import dev.kiln.source.Sources;
 import dev.kiln.source.Sources.TagsAnswer;
 import java.io.IOException;
@@ -38,8 +37,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -55,8 +52,6 @@ public final class PullImages implements Images {
     private static final Logger LOG = LoggerFactory.getLogger(PullImages.class);
     private static final Duration SLACK = Duration.ofSeconds(15);
 
-    private record CachedRef(Revision revision, Instant until) {}
-
     private record CachedRevision(RevisionSnapshot snapshot, Instant until) {}
 
     private record ContentKey(RepositoryName repository, Digest digest) {}
@@ -69,12 +64,8 @@ public final class PullImages implements Images {
     private final Supplier<Optional<String>> databaseAway;
     private final ActorRef<Waiters.Message> waiters;
 
-    private final Cache<TagKey, CachedRef> refs =
-            Caffeine.newBuilder().maximumSize(100_000).build();
+    private final TagLookUps lookUps;
     private final Cache<TagKey, CachedRevision> revisions;
-    /** What is being looked up: however many ask, the tag's owner and its source are asked once. */
-    private final ConcurrentMap<TagKey, CompletableFuture<Revision>> lookUps = new ConcurrentHashMap<>();
-
     private final Cache<ContentKey, PullAnswer.Served> manifests;
 
     /**
@@ -98,6 +89,7 @@ public final class PullImages implements Images {
         this.config = config;
         this.peers = new RevisionWaiter.Peers.Shared(
                 tags, sources, builds, history, config.queue().ask(), clock);
+        this.lookUps = new TagLookUps(tags, sources);
         this.store = store;
         this.storeExecutor = storeExecutor;
         this.signer = signer;
@@ -212,9 +204,7 @@ public final class PullImages implements Images {
         TagKey key = new TagKey(pull.repository(), pull.tag());
         return key.revision()
                 .filter(r -> revisions.getIfPresent(key) != null)
-                .or(() -> Optional.ofNullable(refs.getIfPresent(key))
-                        .filter(cached -> isGood(cached.until(), now))
-                        .map(CachedRef::revision));
+                .or(() -> lookUps.known(key, until -> isGood(until, now)));
     }
 
     /** Without its database nothing newer can be answered than what was answered last. */
@@ -251,10 +241,10 @@ public final class PullImages implements Images {
         TagKey key = new TagKey(waiting.pull().repository(), waiting.pull().tag());
         Optional<Revision> known = knownRevision(waiting.pull(), peers.clock().instant());
         if (known.isPresent()) {
-            return await(waiting.at(known.get()));
+            return settle(waiting.at(known.get()));
         }
         Duration left = waiting.left(peers.clock().instant());
-        return sharedLookUp(key, waiting.repository())
+        return lookUps.revision(key, waiting.repository())
                 .copy()
                 .orTimeout(left.toMillis(), TimeUnit.MILLISECONDS)
                 .handle((revision, failure) -> {
@@ -279,71 +269,6 @@ public final class PullImages implements Images {
                                     Optional.empty());
                 })
                 .thenCompose(answer -> answer);
-    }
-
-    private CompletableFuture<Revision> sharedLookUp(TagKey key, RepositoryConfig repository) {
-        CompletableFuture<Revision> mine = new CompletableFuture<>();
-        CompletableFuture<Revision> others = lookUps.putIfAbsent(key, mine);
-        if (others != null) {
-            return others;
-        }
-        lookUp(key, repository).whenComplete((revision, failure) -> {
-            lookUps.remove(key, mine);
-            if (failure == null) {
-                mine.complete(revision);
-            } else {
-                mine.completeExceptionally(cause(failure));
-            }
-        });
-        return mine;
-    }
-
-    private CompletionStage<Revision> lookUp(TagKey key, RepositoryConfig repository) {
-        if (key.revision().isEmpty()) {
-            return lookUpInSource(key, repository);
-        }
-        // A revision that was pulled before needs no git.
-        return peers.tags()
-                .ask(key, TagEntity.GetRevision::new)
-                .thenCompose(view -> view.opened().isPresent()
-                        ? CompletableFuture.completedFuture(key.revision().get())
-                        : lookUpInSource(key, repository));
-    }
-
-    private CompletionStage<Revision> lookUpInSource(TagKey key, RepositoryConfig repository) {
-        return peers.sources()
-                .resolve(key.repository(), key.tag(), repository.hop())
-                .thenCompose(meaning -> onMeaning(key, repository, meaning));
-    }
-
-    private CompletionStage<Revision> onMeaning(TagKey key, RepositoryConfig repository, Meaning meaning) {
-        if (meaning instanceof Meaning.Unknown unknown) {
-            return failed(new Problem(
-                    unknown.repositoryUnknown() ? ProblemCode.NAME_UNKNOWN : ProblemCode.MANIFEST_UNKNOWN,
-                    unknown.reason()));
-        }
-        if (meaning instanceof Meaning.Unavailable unavailable) {
-            return peers.tags()
-                    .ask(key, TagEntity.GetMeaning::new)
-                    .thenApply(meant -> meant.revision()
-                            .orElseThrow(() -> new Problem(ProblemCode.UNAVAILABLE, unavailable.reason())));
-        }
-        Meaning.Found there = (Meaning.Found) meaning;
-        if (key.revision().isPresent()) {
-            return CompletableFuture.completedFuture(there.revision());
-        }
-        return peers.tags()
-                .<TagEntity.Meant>ask(
-                        key,
-                        replyTo -> new TagEntity.Observe(there.revision(), there.ref(), there.observedAt(), replyTo))
-                .thenApply(meant -> {
-                    Revision revision = meant.revision().orElseThrow();
-                    if (revision.equals(there.revision())) {
-                        Duration refresh = repository.source().refresh();
-                        refs.put(key, new CachedRef(revision, there.observedAt().plus(refresh)));
-                    }
-                    return revision;
-                });
     }
 
     private CompletionStage<PullAnswer> await(Waiting waiting) {
@@ -458,7 +383,7 @@ public final class PullImages implements Images {
         if (found.isEmpty() || tag.isReferrersFallback()) {
             return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "there is no " + tag + " here"));
         }
-        return sharedLookUp(new TagKey(repository, tag), found.get())
+        return lookUps.revision(new TagKey(repository, tag), found.get())
                 .copy()
                 .orTimeout(found.get().hop().toMillis(), TimeUnit.MILLISECONDS)
                 .thenCompose(revision -> peers.tags()

@@ -357,6 +357,12 @@ class PullImagesTest {
             assertThat(platforms(served(answer(images, pull("main", AMD))))).containsExactly("amd64");
             bench.clock.advance(Duration.ofSeconds(3));
             assertThat(platforms(served(answer(images, look)))).containsExactly("amd64");
+
+            bench.sources.says("main-linux-arm64", new Meaning.Unknown(false, "no branch is called so"));
+            Pull suffixed = pull("main-linux-arm64", Optional.empty(), Optional.empty(), true, looks)
+                    .otherwise(Optional.of(
+                            pull("main", Optional.of(new Hint(ARM, true, "tag")), Optional.empty(), true, looks)));
+            assertThat(platforms(served(answer(images, suffixed)))).containsExactly("amd64");
         }
     }
 

@@ -1,0 +1,116 @@
+package dev.kiln.image;
+
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.kiln.config.RepositoryConfig;
+import dev.kiln.oci.Revision;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import dev.kiln.source.Meaning;
+import dev.kiln.source.Sources;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.function.Predicate;
+
+/**
+ * What tags mean, for this node: what was seen last, and else a look-up at the tag's owner and its source, one at a time
+ * for each tag however many ask. Thread-safe, never blocks.
+ */
+final class TagLookUps {
+    private static final int REMEMBERED = 100_000;
+
+    private record CachedRef(Revision revision, Instant until) {}
+
+    private final ShardedTags tags;
+    private final Sources sources;
+    private final Cache<TagKey, CachedRef> refs =
+            Caffeine.newBuilder().maximumSize(REMEMBERED).build();
+    private final ConcurrentMap<TagKey, CompletableFuture<Revision>> running = new ConcurrentHashMap<>();
+
+    TagLookUps(ShardedTags tags, Sources sources) {
+        this.tags = tags;
+        this.sources = sources;
+    }
+
+    /** What a ref was last seen to mean, if that is {@code good}, given until when it is fresh. */
+    Optional<Revision> known(TagKey ref, Predicate<Instant> good) {
+        return Optional.ofNullable(refs.getIfPresent(ref))
+                .filter(cached -> good.test(cached.until()))
+                .map(CachedRef::revision);
+    }
+
+    /**
+     * Which revision a tag means now. Fails with a {@link Problem}: unknown, or nobody can tell; or with the owner's
+     * time-out. The caller must not complete it.
+     */
+    CompletableFuture<Revision> revision(TagKey key, RepositoryConfig repository) {
+        CompletableFuture<Revision> mine = new CompletableFuture<>();
+        CompletableFuture<Revision> others = running.putIfAbsent(key, mine);
+        if (others != null) {
+            return others;
+        }
+        lookUp(key, repository).whenComplete((revision, failure) -> {
+            running.remove(key, mine);
+            if (failure == null) {
+                mine.complete(revision);
+            } else {
+                mine.completeExceptionally(cause(failure));
+            }
+        });
+        return mine;
+    }
+
+    private CompletionStage<Revision> lookUp(TagKey key, RepositoryConfig repository) {
+        if (key.revision().isEmpty()) {
+            return lookUpInSource(key, repository);
+        }
+        // A revision that was pulled before needs no git.
+        return tags.ask(key, TagEntity.GetRevision::new)
+                .thenCompose(view -> view.opened().isPresent()
+                        ? CompletableFuture.completedFuture(key.revision().get())
+                        : lookUpInSource(key, repository));
+    }
+
+    private CompletionStage<Revision> lookUpInSource(TagKey key, RepositoryConfig repository) {
+        return sources.resolve(key.repository(), key.tag(), repository.hop())
+                .thenCompose(meaning -> onMeaning(key, repository, meaning));
+    }
+
+    private CompletionStage<Revision> onMeaning(TagKey key, RepositoryConfig repository, Meaning meaning) {
+        if (meaning instanceof Meaning.Unknown unknown) {
+            return CompletableFuture.failedFuture(new Problem(
+                    unknown.repositoryUnknown() ? ProblemCode.NAME_UNKNOWN : ProblemCode.MANIFEST_UNKNOWN,
+                    unknown.reason()));
+        }
+        if (meaning instanceof Meaning.Unavailable unavailable) {
+            return tags.ask(key, TagEntity.GetMeaning::new)
+                    .thenApply(meant -> meant.revision()
+                            .orElseThrow(() -> new Problem(ProblemCode.UNAVAILABLE, unavailable.reason())));
+        }
+        Meaning.Found there = (Meaning.Found) meaning;
+        if (key.revision().isPresent()) {
+            return CompletableFuture.completedFuture(there.revision());
+        }
+        return tags.<TagEntity.Meant>ask(
+                        key,
+                        replyTo -> new TagEntity.Observe(there.revision(), there.ref(), there.observedAt(), replyTo))
+                .thenApply(meant -> {
+                    Revision revision = meant.revision().orElseThrow();
+                    if (revision.equals(there.revision())) {
+                        Duration refresh = repository.source().refresh();
+                        refs.put(key, new CachedRef(revision, there.observedAt().plus(refresh)));
+                    }
+                    return revision;
+                });
+    }
+
+    private static Throwable cause(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+    }
+}
