@@ -120,7 +120,7 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
             case "awaited" ->
                 now(new PullAnswer.NotYet(
                         Situation.AWAITED_NOT_READY,
-                        "linux/arm64 building for 90 s; pull again",
+                        "linux/arm64 building for 90 s, ETA 20 s; linux/amd64 queued for 110 s, ETA unknown; pull again",
                         Optional.of(BUILD),
                         Optional.empty()));
             case "full" ->

@@ -275,6 +275,8 @@ class RequestTableTest {
                                 "Warning: 299 - \"still building linux/amd64: pull again; log: http://127.0.0.1:",
                                 "\"build\":\"" + BUILD_ID + "\"",
                                 "/api/v1/builds/" + BUILD_ID + "/log"),
+                get("of several platforms the reason names the first, and what to do", app + "awaited", 429)
+                        .has("HTTP/1.1 429 linux/arm64 building for 90 s, ETA 20 s; pull again\n"),
                 get("a full queue has no build to show", app + "full", 429)
                         .has("Retry-After: 60\n", "HTTP/1.1 429 the build queue is full: pull again\n"),
                 get("a failed build is told in three places", app + "broken", 424)

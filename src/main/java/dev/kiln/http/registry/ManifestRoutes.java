@@ -252,7 +252,17 @@ final class ManifestRoutes {
         // An address that is cut off helps nobody: then it stands in the detail alone.
         int room = ErrorResponses.MAX_MESSAGE - suffix.length();
         String text = room >= 40 ? OneLine.of(message, room) + suffix : message;
-        return ErrorResponses.of(code, answer.status(), message, text, Map.of("build", id, "log", log), headers);
+        return ErrorResponses.of(
+                code, answer.status(), reason(message), text, Map.of("build", id, "log", log), headers);
+    }
+
+    /** Some clients show nothing but the reason phrase: of a list it says the first, and always what to do. */
+    private static String reason(String message) {
+        int first = message.indexOf("; ");
+        int last = message.lastIndexOf("; ");
+        return message.length() <= ErrorResponses.MAX_REASON || first == last
+                ? message
+                : message.substring(0, first) + message.substring(last);
     }
 
     /** Clients of containers/image decide by the code, not by the status, whether to ask again (docs/clients.md). */
