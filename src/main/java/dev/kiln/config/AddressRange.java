@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
  */
 public record AddressRange(InetAddress address, int prefix) {
     private static final Pattern V4 = Pattern.compile("((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\\.(?!$)|$)){4}");
-    private static final Pattern V6 = Pattern.compile("[0-9A-Fa-f:.]{2,45}");
+    private static final Pattern V6 = Pattern.compile("[0-9A-Fa-f:][0-9A-Fa-f:.]{1,44}");
 
     public static Optional<AddressRange> parse(String text) {
         int slash = text.indexOf('/');

@@ -40,6 +40,7 @@ final class ClientsReader {
             families.put(name, clients.section(name, defaults));
         }
         this.plans = plans(families, defaults);
+        twice();
     }
 
     /** @param own the {@code clients} of one repository: families that {@code kiln.clients} has, and any of their keys */
@@ -63,6 +64,21 @@ final class ClientsReader {
         Supplier<WaitPlan> rest = plan(UNKNOWN, unknown);
         unknown.end();
         return () -> new WaitPlans(all.stream().map(Supplier::get).toList(), rest.get());
+    }
+
+    /** Two families with the same conditions: the order of their names would decide, and nobody would see it. */
+    private void twice() {
+        Map<String, String> conditions = new LinkedHashMap<>();
+        families.forEach((name, family) -> {
+            for (String agent : family.quietTexts("agents")) {
+                String key = agent + " " + family.quietTexts("with") + " " + family.quietTexts("from-version") + " "
+                        + family.quietTexts("below-version");
+                String other = conditions.putIfAbsent(key, name);
+                if (other != null) {
+                    family.error("agents", "names " + agent + " as kiln.clients." + other + " does: change that one");
+                }
+            }
+        });
     }
 
     private static Supplier<WaitPlans.Family> family(String name, Section family) {

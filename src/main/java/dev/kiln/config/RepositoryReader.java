@@ -22,6 +22,7 @@ import java.util.function.Supplier;
 final class RepositoryReader {
     private static final Duration SHORTEST = Duration.ofMillis(100);
     private static final int HOPS = 10;
+    private static final Duration HELD_BEFORE_429 = Duration.ofSeconds(10);
 
     private final Set<String> builders;
     private final Duration idleTimeout;
@@ -57,6 +58,11 @@ final class RepositoryReader {
         Optional<Duration> patience = entry.duration("patience", SHORTEST, Duration.ofDays(1))
                 .map(value -> hop.isPresent() ? patience(entry, hop.get(), value) : value);
         Supplier<WaitPlans> plans = clients.read(entry.section("clients"));
+        hop.filter(value -> value.compareTo(HELD_BEFORE_429) < 0)
+                .ifPresent(value -> entry.warning(
+                        "hop",
+                        "is shorter than " + Texts.of(HELD_BEFORE_429)
+                                + ": clients that repeat a 429 at once are held for so long only before each"));
         Supplier<Build> build = build(entry.section("build"));
         entry.flag("push")
                 .filter(push -> push)

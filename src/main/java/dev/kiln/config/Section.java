@@ -3,6 +3,7 @@ package dev.kiln.config;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigUtil;
@@ -144,6 +145,19 @@ final class Section {
             }
         }
         return texts;
+    }
+
+    /** What stands there, each element as text; nothing is reported. */
+    List<String> quietTexts(String key) {
+        ConfigValue value = object.get(key);
+        if (value == null || value.valueType() == ConfigValueType.NULL) {
+            return List.of();
+        }
+        return value instanceof ConfigList list
+                ? list.stream()
+                        .map(element -> String.valueOf(element.unwrapped()))
+                        .toList()
+                : List.of(String.valueOf(value.unwrapped()));
     }
 
     boolean isSet(String key) {

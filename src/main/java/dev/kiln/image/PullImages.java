@@ -18,6 +18,7 @@ import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
+import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
@@ -34,6 +35,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -41,6 +43,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -138,26 +141,27 @@ public final class PullImages implements Images {
                 return hit.get();
             }
         }
-        Optional<Hop> counted = counted(pull, now);
+        Waiting waiting = new Waiting(repository, pull, Hop.first(now), scope(pull, pull), now);
+        Optional<Hop> counted = counted(waiting, now);
         if (counted.isEmpty() && pull.otherwise().isPresent()) {
-            Optional<Hop> other = counted(pull.otherwise().get(), now);
+            Optional<Hop> other = counted(waiting.otherwise(), now);
             if (other.isPresent()) {
                 // An earlier hop found that the source has no such tag.
-                return wait(repository, pull.otherwise().get(), other.get(), Optional.empty(), now);
+                return wait(waiting.otherwise().counting(other.get(), now), Optional.empty());
             }
         }
-        return wait(repository, pull, counted.orElse(Hop.first(now)), known, now);
+        return wait(waiting.counting(counted.orElse(waiting.hop()), now), known);
     }
 
-    private Optional<Hop> counted(Pull pull, Instant now) {
+    private Optional<Hop> counted(Waiting waiting, Instant now) {
+        Pull pull = waiting.pull();
         return pull.hop()
-                .flatMap(token -> signer.verify(token, scope(pull), pull.plan().patience(), now));
+                .flatMap(token ->
+                        signer.verify(token, waiting.scope(), pull.plan().patience(), now));
     }
 
-    private CompletionStage<PullAnswer> wait(
-            RepositoryConfig repository, Pull pull, Hop hop, Optional<Revision> known, Instant now) {
-        Instant deadline = now.plus(hop.hold(pull.plan()));
-        Waiting waiting = new Waiting(repository, pull, hop, scope(pull), deadline);
+    private CompletionStage<PullAnswer> wait(Waiting waiting, Optional<Revision> known) {
+        Hop hop = waiting.hop();
         Optional<Revision> revision = hop.revision().or(() -> known);
         return (revision.isPresent() ? settle(waiting.at(revision.get())) : resolve(waiting)).exceptionally(failure -> {
             throw problem(failure);
@@ -173,14 +177,25 @@ public final class PullImages implements Images {
         TagKey key = new TagKey(
                 waiting.pull().repository(),
                 waiting.hop().revision().orElseThrow().asTag());
+        CachedRevision cached = revisions.getIfPresent(key);
+        if (cached != null && isGood(cached.until(), peers.clock().instant())) {
+            return newest(waiting, Optional.of(cached.snapshot()));
+        }
         return peers.tags().ask(key, TagEntity.GetRevision::new).thenCompose(view -> {
-            if (view.newest().isEmpty()) {
-                return failed(new Problem(
-                        ProblemCode.MANIFEST_UNKNOWN,
-                        "not built yet, and this client is told by the configuration never to start a build"));
-            }
-            return serve(waiting.repository(), waiting.pull(), RevisionSnapshot.of(key, view, Map.of()));
+            Optional<RevisionSnapshot> seen = view.opened().map(opened -> RevisionSnapshot.of(key, view, Map.of()));
+            seen.ifPresent(snapshot -> remember(key, snapshot));
+            return newest(waiting, seen);
         });
+    }
+
+    private CompletionStage<PullAnswer> newest(Waiting waiting, Optional<RevisionSnapshot> seen) {
+        boolean whole = waiting.pull().plan().wholeIndex();
+        return seen.filter(snapshot ->
+                        whole ? snapshot.complete() : snapshot.index().isPresent())
+                .map(snapshot -> serve(waiting.repository(), waiting.pull(), snapshot))
+                .orElseGet(() -> failed(new Problem(
+                        ProblemCode.MANIFEST_UNKNOWN,
+                        "not built yet, and this client is told by the configuration never to start a build")));
     }
 
     /** A pull that is not answered from the caches. */
@@ -191,7 +206,11 @@ public final class PullImages implements Images {
 
         Waiting otherwise() {
             Pull other = pull.otherwise().orElseThrow();
-            return new Waiting(repository, other, hop, PullImages.scope(other), deadline);
+            return new Waiting(repository, other, hop, PullImages.scope(pull, other), deadline);
+        }
+
+        Waiting counting(Hop counted, Instant now) {
+            return new Waiting(repository, pull, counted, scope, now.plus(counted.hold(pull.plan())));
         }
 
         Duration left(Instant now) {
@@ -323,8 +342,9 @@ public final class PullImages implements Images {
         return done(new PullAnswer.NotYet(situation, progress + "; pull again", build, eta));
     }
 
-    private static String scope(Pull pull) {
-        return pull.repository() + ":" + pull.tag() + "@"
+    /** What a counter is good for: the pull that was asked for, made as this one. */
+    private static String scope(Pull asked, Pull pull) {
+        return asked.repository() + ":" + asked.tag() + ">" + pull.tag() + "@"
                 + pull.hint().map(h -> h.platform().toString()).orElse("");
     }
 
@@ -392,9 +412,7 @@ public final class PullImages implements Images {
                                 repository,
                                 tag,
                                 revision,
-                                view.opened().isPresent()
-                                        ? view.platforms()
-                                        : found.get().platforms(),
+                                offered(found.get(), view),
                                 RevisionSnapshot.children(view))))
                 .exceptionally(failure -> {
                     throw problem(failure);
@@ -423,6 +441,20 @@ public final class PullImages implements Images {
                 .exceptionally(failure -> {
                     throw problem(failure);
                 });
+    }
+
+    /** What can be pulled of a revision, now or when it is built. */
+    private static List<Platform> offered(RepositoryConfig repository, TagEntity.View view) {
+        if (view.opened().isEmpty()) {
+            return repository.platforms();
+        }
+        Set<Platform> built = RevisionSnapshot.children(view).stream()
+                .map(IndexComposer.Child::platform)
+                .collect(Collectors.toUnmodifiableSet());
+        return view.platforms().stream()
+                .filter(platform ->
+                        built.contains(platform) || repository.platforms().contains(platform))
+                .toList();
     }
 
     private static CompletionStage<PullAnswer> done(PullAnswer answer) {

@@ -133,6 +133,16 @@ public final class WaitPolicy {
         return anythingBuilt ? new Decision.Answer() : failed.orElse(new Decision.KeepWaiting());
     }
 
+    /** The platforms that a pull still waits for, in order. The parameters are those of {@link #decide}. */
+    static List<Platform> unsettled(
+            RepositoryConfig config, Optional<Platform> hint, Map<Platform, BuildStatus> statuses, Instant now) {
+        Set<Platform> wanted = starts(config, List.copyOf(statuses.keySet()), hint);
+        return awaited(config, hint, statuses, wanted).stream()
+                .filter(platform -> !isBuilt(statuses.get(platform)))
+                .filter(platform -> remembered(statuses.get(platform), now).isEmpty())
+                .toList();
+    }
+
     private static Set<Platform> awaited(
             RepositoryConfig config,
             Optional<Platform> hint,

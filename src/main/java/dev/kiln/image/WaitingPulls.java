@@ -163,9 +163,7 @@ final class WaitingPulls {
                     new Outcome.TimedOut("fetching the source", Optional.empty(), false, false, Optional.empty()));
         }
         RevisionSnapshot known = snapshot.get();
-        Platform platform = known.platform(config, pull.wish())
-                .orElseGet(() -> WaitPolicy.defaultPlatform(
-                        config, List.copyOf(known.statuses().keySet())));
+        Platform platform = blamed(pull, known, now);
         Map<Platform, BuildTimes> times = usual.get();
         return Optional.of(new Outcome.TimedOut(
                 ProgressLine.of(known.statuses(), platform, times, now),
@@ -175,6 +173,18 @@ final class WaitingPulls {
                 Optional.ofNullable(known.statuses().get(platform))
                         .flatMap(status -> BuildEta.of(status, Optional.ofNullable(times.get(platform)), now))
                         .flatMap(BuildEta::left)));
+    }
+
+    /** What the final answer is about: of what the pull waits for, rather what has a place in the queue. */
+    private Platform blamed(Join pull, RevisionSnapshot known, Instant now) {
+        List<Platform> unsettled = WaitPolicy.unsettled(
+                pull.wish().policy(config), known.platform(config, pull.wish()), known.statuses(), now);
+        return unsettled.stream()
+                .filter(platform -> !queueFull.contains(platform))
+                .findFirst()
+                .or(() -> unsettled.stream().findFirst())
+                .orElseGet(() -> WaitPolicy.defaultPlatform(
+                        config, List.copyOf(known.statuses().keySet())));
     }
 
     private BuildKey build(Platform platform) {

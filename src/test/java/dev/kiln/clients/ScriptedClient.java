@@ -55,7 +55,7 @@ record ScriptedClient(
         Set<Integer> now = Set.of(429);
         return List.of(
                 head("containerd 1.6", "containerd/1.6.20~ds1", now, 6),
-                head("containerd 2.2", "containerd/v2.2.1", Set.of(429, 503), 6),
+                head("containerd 2.2", "containerd/v2.2.1", now, 6),
                 head("containerd 2.3.1", "containerd/v2.3.1", now, 6).givingUpAfter(Duration.ofSeconds(30)),
                 head("containerd 2.3.2", "containerd/v2.3.2", now, 5).givingUpAfter(Duration.ofSeconds(30)),
                 head(

@@ -70,7 +70,7 @@ final class WhatPeopleSeeIT {
             podman:  Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s, ETA unknown; pull again; log: {log}
             buildah: Error: initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s, ETA unknown; pull again; log: {log}
             skopeo:  time="…" level=fatal msg="initializing source docker://{image}: reading manifest main in {name}: toomanyrequests: linux/amd64 building for {n} s, ETA unknown; pull again; log: {log}"
-            ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 429 linux/amd64 building for {n} s, ETA unknown; pull again
+            ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 503 linux/amd64 building for {n} s, ETA unknown; pull again
             """);
 
     /** There is no room in the queue. */

@@ -33,7 +33,7 @@ class WaitPlansTest {
             containerd/v2.2.7                                           | containerd
             containerd/2.3.0                                            | containerd-2_3_0
             containerd/v2.3.1+unknown                                   | containerd-2_3_0
-            containerd/2.3.2                                            | containerd
+            containerd/2.3.2                                            | containerd-2_3
             containerd/unknown                                          | containerd
             buildkit/v0.26                                              | buildkit
             containers/5.36.2 (github.com/containers/image)             | containers-image
@@ -64,6 +64,9 @@ class WaitPlansTest {
         assertThat(plan("", ENGINE.formatted("20.10.24", "")).family()).isEqualTo("docker-graphdriver");
         assertThat(plan("", ENGINE.formatted("29.7.2", " containerd-client/2.3.3+unknown storage-driver/overlayfs"))
                         .family())
+                .isEqualTo("docker-containerd-2_3");
+        assertThat(plan("", ENGINE.formatted("29.1.0", " containerd-client/2.2.1 storage-driver/overlayfs"))
+                        .family())
                 .isEqualTo("docker-containerd");
         assertThat(plan("", ENGINE.formatted("29.7.0", " containerd-client/2.3.1 storage-driver/overlayfs"))
                         .family())
@@ -85,6 +88,11 @@ class WaitPlansTest {
         WaitPlan fatal = plan("", "containerd/2.3.0");
         assertThat(fatal.hop()).isEqualTo(Duration.ofSeconds(20));
         assertThat(fatal.patience()).as("ten hops").isEqualTo(Duration.ofSeconds(200));
+
+        assertThat(plan("hop = 40s", "containerd/2.3.4").hop())
+                .as("within its time-out for headers")
+                .isEqualTo(Duration.ofSeconds(25));
+        assertThat(plan("hop = 40s", "containerd/2.2.7").hop()).isEqualTo(Duration.ofSeconds(40));
 
         WaitPlan unknown = plan("", "x/1");
         assertThat(unknown.patience()).as("held once").isEqualTo(Duration.ofSeconds(25));
@@ -119,6 +127,8 @@ class WaitPlansTest {
         assertThatThrownBy(() -> load("", "kiln.clients.x { agents = [\"UPPER CASE\"], hopp = 1s }"))
                 .hasMessageContaining("product names")
                 .hasMessageContaining("did you mean hop?");
+        assertThatThrownBy(() -> load("", "kiln.clients.scanners { agents = [skopeo], starts-builds = false }"))
+                .hasMessageContaining("names skopeo as kiln.clients.containers-image does: change that one");
         assertThatThrownBy(() -> load("", "kiln.clients.x { agents = [x], below-version = new }"))
                 .hasMessageContaining("a version such as 2.3.0");
     }

@@ -30,6 +30,7 @@ class WaitMatrixTest {
     static {
         CLIENTS.put("containerd, CRI, `ctr`, nerdctl", "containerd/1.6.20~ds1");
         CLIENTS.put("containerd 2.3.0, 2.3.1", "containerd/v2.3.1");
+        CLIENTS.put("containerd 2.3.2 and later", "containerd/v2.3.4");
         CLIENTS.put(
                 "Docker Engine, containerd image store",
                 ENGINE.formatted("29.7.2", " containerd-client/2.3.3+unknown storage-driver/overlayfs"));
@@ -54,6 +55,7 @@ class WaitMatrixTest {
     private static final Set<String> REPEAT_A_429_AT_ONCE = Set.of(
             "containerd, CRI, `ctr`, nerdctl",
             "containerd 2.3.0, 2.3.1",
+            "containerd 2.3.2 and later",
             "Docker Engine, containerd image store",
             "BuildKit, buildx");
 

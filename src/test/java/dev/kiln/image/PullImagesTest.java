@@ -357,6 +357,14 @@ class PullImagesTest {
             assertThat(platforms(served(answer(images, pull("main", AMD))))).containsExactly("amd64");
             bench.clock.advance(Duration.ofSeconds(3));
             assertThat(platforms(served(answer(images, look)))).containsExactly("amd64");
+            assertProblem(
+                    images,
+                    pull("main", Optional.empty(), Optional.empty(), true, looks.forWholeIndex()),
+                    ProblemCode.MANIFEST_UNKNOWN);
+            bench.databaseAway.set(Optional.of("the database has not answered"));
+            bench.clock.advance(Duration.ofMinutes(10));
+            assertThat(platforms(served(answer(images, look)))).containsExactly("amd64");
+            bench.databaseAway.set(Optional.empty());
 
             bench.sources.says("main-linux-arm64", new Meaning.Unknown(false, "no branch is called so"));
             Pull suffixed = pull("main-linux-arm64", Optional.empty(), Optional.empty(), true, looks)

@@ -29,10 +29,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class WaitPolicyTest {
@@ -163,6 +165,26 @@ class WaitPolicyTest {
                 assertThat(phases).as(label).containsAnyOf("N", "Q", "R", "X");
             }
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "all, '', BRN, linux/arm64/v8 linux/s390x",
+        "all, linux/amd64, BRF, linux/arm64/v8",
+        "hinted, linux/arm64, BRR, linux/arm64/v8",
+        "hinted, '', BNB, linux/arm64/v8",
+        "hinted, '', BBB, ''"
+    })
+    void whatIsStillWaitedForIsNeverWhatIsBuiltOrFailed(String when, String hint, String phases, String unsettled) {
+        assertThat(WaitPolicy.unsettled(
+                                config(when.equals("all") ? ALL : HINTED, Start.ALL),
+                                Platform.parse(hint),
+                                statuses(phases),
+                                EARLY)
+                        .stream()
+                        .map(Platform::toString)
+                        .collect(Collectors.joining(" ")))
+                .isEqualTo(unsettled);
     }
 
     private static String phases(Random random) {
