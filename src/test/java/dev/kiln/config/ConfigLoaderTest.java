@@ -431,7 +431,7 @@ class ConfigLoaderTest {
     void morePatienceThanTenHopsIsCutWithAWarning() throws IOException {
         LoadedConfig loaded = load("kiln.repositories = [{" + REPOSITORY + "\nhop = 12s\npatience = 10m }]");
 
-        assertThat(loaded.kiln().repositories().get(0).patience()).isEqualTo(Duration.ofSeconds(120));
+        assertThat(loaded.kiln().repositories().get(0).patience()).isEqualTo(Duration.ofMinutes(2));
         assertThat(loaded.warnings())
                 .containsExactly(
                         file() + ":3: kiln.repositories[0].patience is cut from 600s to 120s: clients follow ten"
