@@ -261,7 +261,7 @@ public final class Server implements AutoCloseable {
                         CoordinatedShutdown.PhaseServiceStop(),
                         "hand-back-builds",
                         () -> AskPattern.<Worker.Message, Done>ask(
-                                worker, Worker.HandBack::new, Duration.ofSeconds(8), system.scheduler()));
+                                worker, Worker.HandBack::new, Duration.ofSeconds(25), system.scheduler()));
     }
 
     public HttpServer http() {

@@ -113,14 +113,15 @@ public final class DatabaseWatch implements AutoCloseable {
                 thread.shutdown();
                 listener.lost();
             }
-        } catch (SQLException | RuntimeException e) {
+        } catch (SQLException | RuntimeException | Error e) {
+            // What is thrown on would end the watch, and nobody would know.
             failed(e);
         } finally {
             asking = Optional.empty();
         }
     }
 
-    private void failed(Exception e) {
+    private void failed(Throwable e) {
         String reason =
                 e instanceof SQLException sql ? reason(sql) : e.getClass().getSimpleName();
         Instant since = away.map(Away::since).or(() -> asking).orElseGet(clock::instant);

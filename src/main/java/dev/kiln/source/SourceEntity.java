@@ -24,6 +24,8 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The one place in the cluster that asks git about a repository. Those who want to know the same thing share one answer,
@@ -34,6 +36,8 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
     public static final EntityTypeKey<Command> TYPE_KEY = EntityTypeKey.create(Command.class, "Source");
 
     /** Of each pace at a time. */
+    private static final Logger LOG = LoggerFactory.getLogger(SourceEntity.class);
+
     private static final int MAX_RUNNING = 2;
 
     private static final int MAX_WAITING = 10_000;
@@ -47,7 +51,8 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
 
     public record ListTags(ActorRef<TagsAnswer> replyTo) implements Command {}
 
-    private record Done(Question question, Object answer) implements Command {}
+    /** @param failure of what answered; null without one */
+    private record Done(Question question, Object answer, Throwable failure) implements Command {}
 
     /** What is asked, the same for all who ask it. Runs on the git dispatcher and may block. */
     private sealed interface Question {
@@ -188,7 +193,8 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
                                     question,
                                     failure == null
                                             ? answer
-                                            : question.refusal("the source could not be asked; pull again")));
+                                            : question.refusal("the source could not be asked; pull again"),
+                                    failure));
         }
     }
 
@@ -200,6 +206,9 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
     }
 
     private Behavior<Command> onDone(Done done) {
+        if (done.failure() != null) {
+            LOG.warn("{} could not be asked", repository, done.failure());
+        }
         running.merge(done.question().pace(), -1, Integer::sum);
         List<ActorRef<Object>> told = asked.remove(done.question());
         askers -= told.size();

@@ -42,7 +42,7 @@ final class TreeArchiver {
         static final Limits DEFAULT = new Limits(4L << 30, 500_000);
     }
 
-    private static final int MAX_TREE_OBJECT = 64 * 1024 * 1024;
+    private static final int MAX_TREE_OBJECT = 8 * 1024 * 1024;
     private static final int MAX_PATH = 4095;
     private static final int MAX_LINK = 4095;
     /** Git LFS, docs/spec.md: "the pointer file must be less than 1024 bytes". */

@@ -63,7 +63,7 @@ public final class Guardian {
     private Ending run() throws IOException, InterruptedException {
         if (!orders.namespaces() && orders.user() >= 0) {
             // An earlier life of the node may have left what only the user tells.
-            new Remains("", orders.user(), 0).endAll();
+            endAll(new Remains("", orders.user(), 0));
         }
         ProcessBuilder builder = new ProcessBuilder(orders.command());
         builder.environment().clear();
@@ -90,7 +90,7 @@ public final class Guardian {
                 why = ready ? Ending.Why.EXITED : Ending.Why.NOT_STARTED;
             }
         }
-        new Remains(orders.namespaces() ? "" : orders.marker(), orders.user(), 0).endAll();
+        endAll(new Remains(orders.namespaces() ? "" : orders.marker(), orders.user(), 0));
         synchronized (this) {
             over = true;
             notifyAll();
@@ -103,6 +103,20 @@ public final class Guardian {
                 why = reached == null ? why : reached;
             }
             return new Ending(why, code, diskFull, setup.toString());
+        }
+    }
+
+    /** As long as /proc cannot be read, nobody can say that all have ended. */
+    private void endAll(Remains remains) throws InterruptedException {
+        for (boolean ended = false; !ended; ) {
+            try {
+                remains.endAll();
+                ended = true;
+            } catch (IOException e) {
+                synchronized (this) {
+                    wait(50);
+                }
+            }
         }
     }
 

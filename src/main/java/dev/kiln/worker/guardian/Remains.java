@@ -67,10 +67,13 @@ public final class Remains {
             if (moving.isEmpty()) {
                 break;
             }
-            signal("STOP", moving);
+            stop(moving);
             found = find();
         }
-        signal("KILL", found);
+        for (Entry entry : found) {
+            // Without a process of its own, which a build that has taken every pid would keep from starting.
+            ProcessHandle.of(entry.pid).ifPresent(ProcessHandle::destroyForcibly);
+        }
         return true;
     }
 
@@ -83,18 +86,19 @@ public final class Remains {
         }
     }
 
-    private static void signal(String name, List<Entry> entries) throws IOException, InterruptedException {
-        if (entries.isEmpty()) {
-            return;
-        }
-        List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", "kill -\"$@\" 2>/dev/null; :", "kill", name));
+    private static void stop(List<Entry> entries) throws InterruptedException {
+        List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", "kill -STOP \"$@\" 2>/dev/null; :", "kill"));
         for (Entry entry : entries) {
             command.add(Long.toString(entry.pid));
         }
         ProcessBuilder kill = new ProcessBuilder(command);
         kill.environment().clear();
         kill.redirectOutput(ProcessBuilder.Redirect.DISCARD).redirectError(ProcessBuilder.Redirect.DISCARD);
-        kill.start().waitFor();
+        try {
+            kill.start().waitFor();
+        } catch (IOException e) {
+            // There is no pid left for it; those that are killed unfrozen make room for the next round.
+        }
     }
 
     private List<Entry> find() throws IOException {
