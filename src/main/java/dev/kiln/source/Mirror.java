@@ -97,13 +97,18 @@ final class Mirror {
             throw new NoSuchFileException("the mirror");
         }
         if (open == null) {
-            if (!cleaned) {
-                removeLeftovers();
-                cleaned = true;
-            }
+            clean();
             open = builder().build();
         }
         return open;
+    }
+
+    /** Before the first file of this life is made here: what is being written now is no leftover. */
+    private synchronized void clean() throws IOException {
+        if (!cleaned) {
+            removeLeftovers();
+            cleaned = true;
+        }
     }
 
     private FileRepositoryBuilder builder() {
@@ -202,6 +207,7 @@ final class Mirror {
         use.readLock().lock();
         try {
             if (exists()) {
+                clean();
                 RefTableFile.write(directory.resolve(REFS), known);
             }
         } finally {

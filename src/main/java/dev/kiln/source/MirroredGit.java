@@ -249,6 +249,7 @@ final class MirroredGit {
             }
             remote.listing(timeout).run();
             complete = Optional.empty();
+            kept = null;
             mirror.delete();
             fetch();
         } finally {
