@@ -2,6 +2,7 @@ package dev.kiln.boot;
 
 import dev.kiln.config.ConfigLoader;
 import dev.kiln.config.InvalidConfiguration;
+import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.journal.CannotStart;
@@ -52,6 +53,11 @@ final class ServeCommand implements Callable<Integer> {
 
     private static void greet(PrintWriter out, LoadedConfig loaded, Server server) {
         String url = server.http().publicUrl();
+        if (!loaded.kiln().roles().contains(KilnConfig.Role.REGISTRY)) {
+            out.println("Kiln builds images for "
+                    + String.join(", ", loaded.kiln().worker().platforms()) + "; its health is on " + url);
+            return;
+        }
         String registry = url.replaceFirst("^https?://", "");
         out.println("Kiln serves images on " + url + ", and operators on http://"
                 + loaded.kiln().admin().host() + ":" + server.http().adminPort());

@@ -1,7 +1,10 @@
 package dev.kiln.boot;
 
 import akka.Done;
+import akka.actor.Address;
+import akka.actor.BootstrapSetup;
 import akka.actor.CoordinatedShutdown;
+import akka.actor.setup.ActorSystemSetup;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.DispatcherSelector;
@@ -9,9 +12,6 @@ import akka.actor.typed.Props;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.AskPattern;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.cluster.MemberStatus;
-import akka.cluster.typed.Cluster;
-import akka.cluster.typed.Join;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.build.BuildEntity;
@@ -22,6 +22,8 @@ import dev.kiln.catalog.CachedBuildHistory;
 import dev.kiln.catalog.JdbcBuildCatalog;
 import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
+import dev.kiln.cluster.ClaimSetup;
+import dev.kiln.cluster.Membership;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
@@ -31,9 +33,9 @@ import dev.kiln.image.PullImages;
 import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
+import dev.kiln.journal.DatabaseClaim;
 import dev.kiln.journal.DatabaseWatch;
 import dev.kiln.journal.JdbcClusterSecret;
-import dev.kiln.journal.OnlyNode;
 import dev.kiln.journal.Pool;
 import dev.kiln.journal.Schema;
 import dev.kiln.source.DemoRepository;
@@ -49,6 +51,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -61,6 +64,7 @@ import java.util.function.Supplier;
  * start it in the same way.
  */
 public final class Server implements AutoCloseable {
+    private static final String SYSTEM = "kiln";
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
     /** Why the node shuts itself down. */
@@ -88,9 +92,7 @@ public final class Server implements AutoCloseable {
         Resources resources = new Resources();
         try {
             resources.add(DataDirLock.take(config.dataDir()));
-            OnlyNode claim = resources.add(OnlyNode.claim(config.database()));
-            Schema.migrate(config.database());
-            claim.sign();
+            Optional<DatabaseClaim> claim = claim(config, resources);
             config.demoRepository().ifPresent(Server::createDemo);
             SharedFolder folder = resources.add(
                     usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));
@@ -99,13 +101,22 @@ public final class Server implements AutoCloseable {
             GitSources git =
                     resources.add(new GitSources(config, folder.content().blobs(), Clock.systemUTC()));
 
-            ActorSystem<Void> system = ActorSystem.create(Behaviors.empty(), "kiln", loaded.akka());
+            ActorSystemSetup setup = ActorSystemSetup.create(BootstrapSetup.create(loaded.akka()));
+            ActorSystem<Void> system = ActorSystem.create(
+                    Behaviors.empty(),
+                    SYSTEM,
+                    claim.map(ClaimSetup::new).map(setup::withSetup).orElse(setup));
             try {
                 CompletableFuture<String> fault = new CompletableFuture<>();
-                Pool pool = Pool.of(system);
-                DatabaseWatch watch =
-                        resources.add(DatabaseWatch.start(claim, onWatch(pool, fault), Clock.systemUTC()));
-                HttpServer http = wire(system, config, folder, builders, git, pool, watch);
+                HttpServer http;
+                if (claim.isPresent()) {
+                    Pool pool = Pool.of(system);
+                    DatabaseWatch watch =
+                            resources.add(DatabaseWatch.start(claim.get(), onWatch(pool, fault), Clock.systemUTC()));
+                    http = wireRegistry(system, config, folder, builders, git, pool, watch);
+                } else {
+                    http = wireBuilder(system, config, folder, builders);
+                }
                 system.getWhenTerminated().whenComplete((done, failure) -> resources.close());
                 return new Server(system, http, builders.lacks(), fault);
             } catch (RuntimeException e) {
@@ -117,6 +128,30 @@ public final class Server implements AutoCloseable {
             resources.close();
             throw e;
         }
+    }
+
+    /** Brings the database to this program's schema and claims it, in the name of this node or of its cluster. */
+    private static Optional<DatabaseClaim> claim(KilnConfig config, Resources resources) {
+        if (!config.roles().contains(KilnConfig.Role.REGISTRY)) {
+            return Optional.empty();
+        }
+        boolean alone = config.cluster().discovery().isEmpty();
+        DatabaseClaim claim = alone
+                ? DatabaseClaim.alone(config.database())
+                : DatabaseClaim.shared(
+                        config.database(),
+                        new Address(
+                                        "akka",
+                                        SYSTEM,
+                                        config.cluster().host(),
+                                        config.cluster().port())
+                                .hostPort());
+        resources.add(claim);
+        Schema.migrate(config.database());
+        if (alone) {
+            claim.sign();
+        }
+        return Optional.of(claim);
     }
 
     private interface Opening<T> {
@@ -151,13 +186,14 @@ public final class Server implements AutoCloseable {
 
             @Override
             public void lost() {
-                fault.complete("another node has used the database while it was away from this one, or it was restored;"
-                        + " this version runs one node");
+                fault.complete(
+                        "another node has used the database while it was away from this one, or it was"
+                                + " restored");
             }
         };
     }
 
-    private static HttpServer wire(
+    private static HttpServer wireRegistry(
             ActorSystem<Void> system,
             KilnConfig config,
             SharedFolder folder,
@@ -169,7 +205,6 @@ public final class Server implements AutoCloseable {
         ContentStore store = folder.content();
         Executor storeExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-store-dispatcher"));
         Executor gitExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-git-dispatcher"));
-        Executor buildExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
         Executor catalogExecutor =
                 system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-catalog-dispatcher"));
         Supplier<Optional<String>> databaseAway = () -> watch.away().map(DatabaseWatch.Away::text);
@@ -177,9 +212,7 @@ public final class Server implements AutoCloseable {
                 .map(text -> text.getBytes(StandardCharsets.UTF_8))
                 .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
 
-        Cluster cluster = Cluster.get(system);
-        cluster.manager().tell(Join.create(cluster.selfMember().address()));
-
+        Membership membership = Membership.begin(system, config.cluster());
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
@@ -207,15 +240,7 @@ public final class Server implements AutoCloseable {
                 "images",
                 Props.empty());
         if (config.roles().contains(KilnConfig.Role.BUILDER)) {
-            system.systemActorOf(
-                    VitalActor.create(
-                            builders.worker(config, folder, builds, buildExecutor),
-                            "worker",
-                            worker -> handBackOnShutdown(system, worker),
-                            () -> CoordinatedShutdown.get(system)
-                                    .runAll(new Fault("its worker has failed, see the log before this"))),
-                    "worker",
-                    Props.empty());
+            startWorker(system, config, folder, builders, builds);
         }
         HttpServices services = new HttpServices(
                 new DockerTypedImages(images.join(), store, storeExecutor),
@@ -227,13 +252,35 @@ public final class Server implements AutoCloseable {
                 storeExecutor,
                 clock,
                 new HintTokens(secret, clock),
-                () -> cluster.selfMember().status() == MemberStatus.up()
-                        ? databaseAway.get()
-                        : Optional.of("the node is not a member of its cluster yet"));
+                () -> membership.notReady().or(databaseAway));
+        return listening(config, HttpServer.start(system, config, services));
+    }
+
+    /** A node that runs builds for others: no database, no sources, no images. */
+    private static HttpServer wireBuilder(
+            ActorSystem<Void> system, KilnConfig config, SharedFolder folder, Builders builders) {
+        Membership membership = Membership.begin(system, config.cluster());
+        startWorker(system, config, folder, builders, ShardedBuilds.init(system, config, Clock.systemUTC()));
+        return listening(config, HttpServer.startHealth(system, config, membership::notReady));
+    }
+
+    private static void startWorker(
+            ActorSystem<Void> system, KilnConfig config, SharedFolder folder, Builders builders, ShardedBuilds builds) {
+        Executor executor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
+        system.systemActorOf(
+                VitalActor.create(
+                        builders.worker(config, folder, builds, executor),
+                        "worker",
+                        worker -> handBackOnShutdown(system, worker),
+                        () -> CoordinatedShutdown.get(system)
+                                .runAll(new Fault("its worker has failed, see the log before this"))),
+                "worker",
+                Props.empty());
+    }
+
+    private static HttpServer listening(KilnConfig config, CompletionStage<HttpServer> start) {
         try {
-            return HttpServer.start(system, config, services)
-                    .toCompletableFuture()
-                    .get(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
+            return start.toCompletableFuture().get(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
         } catch (ExecutionException e) {
             throw new CannotStart(
                     "could not listen on " + config.http().host() + ":"

@@ -60,6 +60,8 @@ class GitSourcesTest {
                 null,
                 null,
                 null,
+                null,
+                null,
                 null);
         return new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
     }
