@@ -187,8 +187,7 @@ public final class Server implements AutoCloseable {
             @Override
             public void lost() {
                 fault.complete(
-                        "another node has used the database while it was away from this one, or it was"
-                                + " restored");
+                        "another node has used the database while it was away from this one, or it was" + " restored");
             }
         };
     }

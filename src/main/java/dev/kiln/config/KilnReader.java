@@ -45,7 +45,9 @@ final class KilnReader {
                 ? kiln.secret("secret", "a text of at least 16 characters", text -> text.length() >= 16)
                 : Optional.empty();
         Optional<KilnConfig.Database> database = new DatabaseReader(kiln.section("database"), cluster).read();
-        Supplier<ClusterConfig> clusterConfig = new ClusterReader(kiln.section("cluster")).read(database);
+        Supplier<ClusterConfig> clusterConfig = new ClusterReader(kiln.section("cluster"))
+                // a node that is builder only never opens its database
+                .read(database.filter(unused -> roles.contains(KilnConfig.Role.REGISTRY)));
         if (!roles.isEmpty()
                 && !roles.contains(KilnConfig.Role.REGISTRY)
                 && kiln.section("cluster").quietTexts("discovery").contains("none")) {

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -19,7 +20,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -65,7 +65,7 @@ class ClusterFaultsIT {
         try (ClusterLab lab = new ClusterLab(directory, 3, 2, 1.5)) {
             lab.start();
             Load load = new Load(lab, threads, timer, seed);
-            load.start();
+            load.start(20 + 10 * number);
             // Every registry node dies once, so the queue's does too; what else happens, chance decides.
             List<Runnable> plan = new ArrayList<>();
             lab.registryNodes()
@@ -162,28 +162,31 @@ class ClusterFaultsIT {
     private static final class Load {
         private final ClusterLab lab;
         private final ExecutorService threads;
-        private final ScheduledExecutorService timer;
         private final long seed;
         private final PersistentClient client;
-        private final List<String> branches = new CopyOnWriteArrayList<>();
-        private final List<Digest> digests = new CopyOnWriteArrayList<>();
+        private final CopyOnWriteArrayList<String> branches = new CopyOnWriteArrayList<>();
+        private final List<Known> known = new CopyOnWriteArrayList<>();
         private final ConcurrentLinkedQueue<History.Pull> pulls = new ConcurrentLinkedQueue<>();
         private final AtomicBoolean over = new AtomicBoolean();
-        private final AtomicInteger fresh = new AtomicInteger();
+        /** Made before the first look-up, whose answer stays fresh for a while. */
+        private final Queue<String> unpulled = new ConcurrentLinkedQueue<>();
+
         private final CountDownLatch ended = new CountDownLatch(CLIENTS);
 
         Load(ClusterLab lab, ExecutorService threads, ScheduledExecutorService timer, long seed) {
             this.lab = lab;
             this.threads = threads;
-            this.timer = timer;
             this.seed = seed;
             client = new PersistentClient(lab.registry(), ClusterLab.REPOSITORY, threads, timer);
         }
 
-        void start() {
-            for (int i = 0; i < 3; i++) {
-                branches.add(newBranch());
+        /** @param fresh how many branches nobody has pulled yet */
+        void start(int fresh) {
+            for (int i = 0; i < fresh; i++) {
+                unpulled.add("b" + i);
+                lab.branch("b" + i);
             }
+            branches.add(unpulled.remove());
             for (int i = 0; i < CLIENTS; i++) {
                 Random random = new Random(seed + i + 1);
                 threads.execute(() -> {
@@ -198,28 +201,23 @@ class ClusterFaultsIT {
             }
         }
 
-        private String newBranch() {
-            String name = "b" + fresh.incrementAndGet();
-            lab.branch(name);
-            return name;
-        }
+        private record Known(Digest digest, String platform) {}
 
         private void pullOne(Random random) {
             int kind = random.nextInt(10);
-            String what;
-            if (kind == 0) {
-                // cold; the look-up that stays fresh for a second may not know it yet, so its commit is pulled
-                String name = newBranch();
-                branches.add(name);
-                what = lab.branch(name);
-            } else if (kind < 5 || digests.isEmpty()) {
-                what = branches.get(random.nextInt(branches.size()));
-            } else {
-                what = digests.get(random.nextInt(digests.size())).value();
-            }
+            String what = branches.get(random.nextInt(branches.size()));
             String platform = ClusterLab.PLATFORMS.get(random.nextInt(2));
+            if (kind == 0 && !unpulled.isEmpty()) {
+                String next = unpulled.poll();
+                what = next == null ? what : next;
+                branches.addIfAbsent(what);
+            } else if (kind >= 5 && !known.isEmpty()) {
+                Known one = known.get(random.nextInt(known.size()));
+                what = one.digest().value();
+                platform = one.platform();
+            }
             try {
-                digests.add(client.pull(what, platform));
+                known.add(new Known(client.pull(what, platform), platform));
                 pulls.add(new History.Pull(what + " for " + platform, Optional.empty()));
             } catch (PersistentClient.NoImage e) {
                 pulls.add(new History.Pull(what + " for " + platform, Optional.of(e.getMessage())));

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -70,8 +71,15 @@ final class ClusterNode implements AutoCloseable {
         process.onExit().thenAccept(this::ended);
     }
 
+    /** Supervisors wait for a moment, so that a node that cannot start does not take the machine. */
     private synchronized void ended(Process life) {
         if (wanted && life.pid() == process.pid()) {
+            CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS).execute(this::again);
+        }
+    }
+
+    private synchronized void again() {
+        if (wanted) {
             launch();
         }
     }

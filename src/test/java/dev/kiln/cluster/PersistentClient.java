@@ -95,6 +95,8 @@ final class PersistentClient {
             }
         }
         indexes.put(digest, children);
+        // Whoever has the index may ask for any of them, at any time.
+        children.forEach(child -> paths.putIfAbsent(child, manifests(child.value())));
         read(mine.orElseThrow(() -> new NoImage("an index without the platform that was asked for: " + children)));
         return digest;
     }
