@@ -1,5 +1,6 @@
 package dev.kiln.boot;
 
+import dev.kiln.cluster.Ending;
 import dev.kiln.config.ConfigLoader;
 import dev.kiln.config.InvalidConfiguration;
 import dev.kiln.config.KilnConfig;
@@ -37,12 +38,12 @@ final class ServeCommand implements Callable<Integer> {
             server.notes().forEach(note -> err.println("note: " + note));
             greet(out, loaded, server);
             out.flush();
-            Optional<String> fault = server.ended().join();
-            if (fault.isPresent()) {
-                err.println("kiln ends: " + fault.get());
+            Optional<Ending> ending = server.ended().join();
+            if (ending.isPresent()) {
+                err.println("kiln ends: " + ending.get().text());
                 err.flush();
                 // At once: what has failed must do no more harm. The supervisor starts it anew.
-                Runtime.getRuntime().halt(1);
+                Runtime.getRuntime().halt(ending.get().exitCode());
             }
             return 0;
         } catch (InvalidConfiguration | CannotStart e) {

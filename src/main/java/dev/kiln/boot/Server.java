@@ -1,19 +1,19 @@
 package dev.kiln.boot;
 
-import akka.Done;
 import akka.actor.Address;
 import akka.actor.BootstrapSetup;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.setup.ActorSystemSetup;
-import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Props;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.actor.typed.javadsl.Behaviors;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigValueFactory;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.StoreId;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
@@ -22,8 +22,10 @@ import dev.kiln.catalog.CachedBuildHistory;
 import dev.kiln.catalog.JdbcBuildCatalog;
 import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
-import dev.kiln.cluster.ClaimSetup;
+import dev.kiln.cluster.Ending;
+import dev.kiln.cluster.JoinSetup;
 import dev.kiln.cluster.Membership;
+import dev.kiln.cluster.Terms;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
@@ -41,12 +43,12 @@ import dev.kiln.journal.Schema;
 import dev.kiln.source.DemoRepository;
 import dev.kiln.source.GitSources;
 import dev.kiln.source.ShardedSources;
-import dev.kiln.worker.Worker;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -73,13 +75,26 @@ public final class Server implements AutoCloseable {
     private final ActorSystem<?> system;
     private final HttpServer http;
     private final List<String> notes;
-    private final CompletableFuture<String> fault;
+    private final CompletableFuture<Ending> ending;
 
-    private Server(ActorSystem<?> system, HttpServer http, List<String> notes, CompletableFuture<String> fault) {
-        this.fault = fault;
+    private Server(ActorSystem<?> system, HttpServer http, List<String> notes, CompletableFuture<Ending> ending) {
+        this.ending = ending;
         this.system = system;
         this.http = http;
         this.notes = List.copyOf(notes);
+    }
+
+    /** What every node has, whatever it does. */
+    private record Node(
+            ActorSystem<Void> system,
+            KilnConfig config,
+            SharedFolder folder,
+            Builders builders,
+            Membership membership,
+            Departure departure) {
+        Optional<String> notReady() {
+            return departure.notReady().or(membership::notReady);
+        }
     }
 
     /**
@@ -98,27 +113,32 @@ public final class Server implements AutoCloseable {
                     usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));
             Builders builders = resources.add(
                     usable("work-dir", config.workDir(), dir -> Builders.prepare(config, folder.content())));
-            GitSources git =
-                    resources.add(new GitSources(config, folder.content().blobs(), Clock.systemUTC()));
-
-            ActorSystemSetup setup = ActorSystemSetup.create(BootstrapSetup.create(loaded.akka()));
+            CompletableFuture<Ending> ending = new CompletableFuture<>();
+            String name = NodeName.of(config.dataDir());
+            Terms terms = terms(loaded);
             ActorSystem<Void> system = ActorSystem.create(
                     Behaviors.empty(),
                     SYSTEM,
-                    claim.map(ClaimSetup::new).map(setup::withSetup).orElse(setup));
+                    ActorSystemSetup.create(
+                            BootstrapSetup.create(withRole(loaded.akka(), name)),
+                            new JoinSetup(claim, terms, ending::complete)));
             try {
-                CompletableFuture<String> fault = new CompletableFuture<>();
+                Departure departure = Departure.plan(system, config, ending::complete);
+                Membership membership = Membership.begin(system, config, name, terms, ending::complete);
+                Node node = new Node(system, config, folder, builders, membership, departure);
                 HttpServer http;
                 if (claim.isPresent()) {
+                    GitSources git = resources.add(
+                            new GitSources(config, folder.content().blobs(), Clock.systemUTC()));
                     Pool pool = Pool.of(system);
                     DatabaseWatch watch =
-                            resources.add(DatabaseWatch.start(claim.get(), onWatch(pool, fault), Clock.systemUTC()));
-                    http = wireRegistry(system, config, folder, builders, git, pool, watch);
+                            resources.add(DatabaseWatch.start(claim.get(), onWatch(pool, ending), Clock.systemUTC()));
+                    http = wireRegistry(node, git, pool, watch);
                 } else {
-                    http = wireBuilder(system, config, folder, builders);
+                    http = wireBuilder(node);
                 }
                 system.getWhenTerminated().whenComplete((done, failure) -> resources.close());
-                return new Server(system, http, builders.lacks(), fault);
+                return new Server(system, http, builders.lacks(), ending);
             } catch (RuntimeException e) {
                 system.terminate();
                 system.getWhenTerminated().toCompletableFuture().join();
@@ -154,6 +174,19 @@ public final class Server implements AutoCloseable {
         return Optional.of(claim);
     }
 
+    private static Terms terms(LoadedConfig loaded) {
+        KilnConfig config = loaded.kiln();
+        String store = usable("store.dir", config.store().dir(), StoreId::of);
+        return Terms.of(config, loaded.akka().getInt("akka.cluster.sharding.number-of-shards"), store);
+    }
+
+    /** By its roles a node's name is known to all members. */
+    private static Config withRole(Config akka, String name) {
+        List<String> roles = new ArrayList<>(akka.getStringList("akka.cluster.roles"));
+        roles.add(name);
+        return akka.withValue("akka.cluster.roles", ConfigValueFactory.fromIterable(roles));
+    }
+
     private interface Opening<T> {
         T open(Path directory) throws IOException;
     }
@@ -177,7 +210,7 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    private static DatabaseWatch.Listener onWatch(Pool pool, CompletableFuture<String> fault) {
+    private static DatabaseWatch.Listener onWatch(Pool pool, CompletableFuture<Ending> ending) {
         return new DatabaseWatch.Listener() {
             @Override
             public void forgetConnections() {
@@ -186,20 +219,16 @@ public final class Server implements AutoCloseable {
 
             @Override
             public void lost() {
-                fault.complete(
-                        "another node has used the database while it was away from this one, or it was" + " restored");
+                ending.complete(Ending.failed(
+                        "another node has used the database while it was away from this one, or it was restored"));
             }
         };
     }
 
-    private static HttpServer wireRegistry(
-            ActorSystem<Void> system,
-            KilnConfig config,
-            SharedFolder folder,
-            Builders builders,
-            GitSources git,
-            Pool pool,
-            DatabaseWatch watch) {
+    private static HttpServer wireRegistry(Node node, GitSources git, Pool pool, DatabaseWatch watch) {
+        ActorSystem<Void> system = node.system();
+        KilnConfig config = node.config();
+        SharedFolder folder = node.folder();
         Clock clock = Clock.systemUTC();
         ContentStore store = folder.content();
         Executor storeExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-store-dispatcher"));
@@ -211,7 +240,6 @@ public final class Server implements AutoCloseable {
                 .map(text -> text.getBytes(StandardCharsets.UTF_8))
                 .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
 
-        Membership membership = Membership.begin(system, config.cluster());
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
@@ -239,7 +267,7 @@ public final class Server implements AutoCloseable {
                 "images",
                 Props.empty());
         if (config.roles().contains(KilnConfig.Role.BUILDER)) {
-            startWorker(system, config, folder, builders, builds);
+            startWorker(node, builds);
         }
         HttpServices services = new HttpServices(
                 new DockerTypedImages(images.join(), store, storeExecutor),
@@ -251,30 +279,28 @@ public final class Server implements AutoCloseable {
                 storeExecutor,
                 clock,
                 new HintTokens(secret, clock),
-                () -> membership.notReady().or(databaseAway));
+                () -> node.notReady().or(databaseAway));
         return listening(config, HttpServer.start(system, config, services));
     }
 
     /** A node that runs builds for others: no database, no sources, no images. */
-    private static HttpServer wireBuilder(
-            ActorSystem<Void> system, KilnConfig config, SharedFolder folder, Builders builders) {
-        Membership membership = Membership.begin(system, config.cluster());
-        startWorker(system, config, folder, builders, ShardedBuilds.init(system, config, Clock.systemUTC()));
-        return listening(config, HttpServer.startHealth(system, config, membership::notReady));
+    private static HttpServer wireBuilder(Node node) {
+        startWorker(node, ShardedBuilds.init(node.system(), node.config(), Clock.systemUTC()));
+        return listening(node.config(), HttpServer.startHealth(node.system(), node.config(), node::notReady));
     }
 
-    private static void startWorker(
-            ActorSystem<Void> system, KilnConfig config, SharedFolder folder, Builders builders, ShardedBuilds builds) {
-        Executor executor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
-        system.systemActorOf(
-                VitalActor.create(
-                        builders.worker(config, folder, builds, executor),
+    private static void startWorker(Node node, ShardedBuilds builds) {
+        Executor executor = node.system().dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
+        node.system()
+                .systemActorOf(
+                        VitalActor.create(
+                                node.builders().worker(node.config(), node.folder(), builds, executor),
+                                "worker",
+                                node.departure()::of,
+                                () -> CoordinatedShutdown.get(node.system())
+                                        .runAll(new Fault("its worker has failed, see the log before this"))),
                         "worker",
-                        worker -> handBackOnShutdown(system, worker),
-                        () -> CoordinatedShutdown.get(system)
-                                .runAll(new Fault("its worker has failed, see the log before this"))),
-                "worker",
-                Props.empty());
+                        Props.empty());
     }
 
     private static HttpServer listening(KilnConfig config, CompletionStage<HttpServer> start) {
@@ -300,16 +326,6 @@ public final class Server implements AutoCloseable {
         return cause;
     }
 
-    /** Before the node leaves, its builds are ended and given back, so that another node takes them at once. */
-    private static void handBackOnShutdown(ActorSystem<Void> system, ActorRef<Worker.Message> worker) {
-        CoordinatedShutdown.get(system)
-                .addTask(
-                        CoordinatedShutdown.PhaseServiceStop(),
-                        "hand-back-builds",
-                        () -> AskPattern.<Worker.Message, Done>ask(
-                                worker, Worker.HandBack::new, Duration.ofSeconds(25), system.scheduler()));
-    }
-
     public HttpServer http() {
         return http;
     }
@@ -320,24 +336,17 @@ public final class Server implements AutoCloseable {
     }
 
     /**
-     * Completes when the node has ended, or must: with one line that says why, empty when somebody asked for it. Who started
+     * Completes when the node has ended, or must: with the reason, empty when somebody asked for it. Who started
      * it then ends the process, at once and without {@link #close}.
      */
-    public CompletableFuture<Optional<String>> ended() {
-        CompletableFuture<Optional<String>> ended = system.getWhenTerminated()
-                .<Optional<String>>thenApply(done ->
-                        CoordinatedShutdown.get(system).getShutdownReason().flatMap(Server::fault))
+    public CompletableFuture<Optional<Ending>> ended() {
+        CompletableFuture<Optional<Ending>> ended = system.getWhenTerminated()
+                .thenApply(done -> CoordinatedShutdown.get(system)
+                        .getShutdownReason()
+                        .filter(Fault.class::isInstance)
+                        .map(fault -> Ending.failed(((Fault) fault).text())))
                 .toCompletableFuture();
-        return ended.applyToEither(fault.thenApply(Optional::of), Function.identity());
-    }
-
-    private static Optional<String> fault(CoordinatedShutdown.Reason reason) {
-        if (reason instanceof Fault fault) {
-            return Optional.of(fault.text());
-        }
-        return reason.equals(CoordinatedShutdown.clusterDowningReason())
-                ? Optional.of("the cluster has removed this node, which it could not reach")
-                : Optional.empty();
+        return ended.applyToEither(ending.thenApply(Optional::of), Function.identity());
     }
 
     /** Ends the node in good order and waits for that. */

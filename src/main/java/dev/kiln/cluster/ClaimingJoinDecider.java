@@ -2,6 +2,7 @@ package dev.kiln.cluster;
 
 import akka.actor.ActorSystem;
 import akka.actor.Address;
+import akka.actor.typed.javadsl.Adapter;
 import akka.dispatch.Futures;
 import akka.management.cluster.bootstrap.ClusterBootstrapSettings;
 import akka.management.cluster.bootstrap.JoinDecision;
@@ -14,36 +15,53 @@ import akka.management.cluster.bootstrap.SelfAwareJoinDecider;
 import dev.kiln.journal.DatabaseClaim;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.concurrent.Future;
 
 /**
  * Decides whether a node that starts joins the cluster that its contact points are members of, forms one, or looks on. A
- * registry node does neither without the database's claim, so that there is never a second cluster on one database; a node
- * that is builder only joins what the contact points are members of. Named in {@code kiln-akka.conf}.
+ * node joins only whom it agrees with in what must be the same. A registry node neither forms nor joins a cluster without
+ * the database's claim, so that there is never a second one on a database; a node that is builder only never forms one.
+ * Named in {@code kiln-akka.conf}.
  */
 public final class ClaimingJoinDecider extends SelfAwareJoinDecider {
     private static final Logger LOG = LoggerFactory.getLogger(ClaimingJoinDecider.class);
-    /** Asked about once a second. */
-    private static final int QUIET_TIMES = 10;
+    /** Asked about once a second: at the start of several nodes none may be found for some seconds. */
+    private static final int QUIET = 10;
+
+    private static final int REPEAT = 60;
 
     private final ActorSystem system;
-    private final Optional<DatabaseClaim> claim;
-    private int refused;
+    private final JoinSetup setup;
+    private final AtomicBoolean deciding = new AtomicBoolean();
+    private int lookedOn;
 
     public ClaimingJoinDecider(ActorSystem system, ClusterBootstrapSettings settings) {
         super(system, settings);
         this.system = system;
-        this.claim = system.settings().setup().get(ClaimSetup.class).map(ClaimSetup::claim);
+        this.setup = system.settings().setup().get(JoinSetup.class).orElseThrow();
     }
 
+    /** Asked again before it has answered; then one answer is under way. */
     @Override
     public Future<JoinDecision> decide(SeedNodesInformation seen) {
+        if (!deciding.compareAndSet(false, true)) {
+            return Futures.successful(KeepProbing.getInstance());
+        }
         return Futures.future(
-                () -> decideNow(seen), system.dispatchers().lookup("akka.actor.default-blocking-io-dispatcher"));
+                () -> {
+                    try {
+                        return decideNow(seen);
+                    } finally {
+                        deciding.set(false);
+                    }
+                },
+                system.dispatchers().lookup("akka.actor.default-blocking-io-dispatcher"));
     }
 
     private synchronized JoinDecision decideNow(SeedNodesInformation seen) {
@@ -51,10 +69,7 @@ public final class ClaimingJoinDecider extends SelfAwareJoinDecider {
                 .filter(point -> !point.getSeedNodes().isEmpty())
                 .toList();
         try {
-            if (members.isEmpty()) {
-                return formIfItMay(seen);
-            }
-            return joinIfItMay(members);
+            return members.isEmpty() ? formIfItMay(seen) : joinIfItMay(members);
         } catch (IllegalStateException e) {
             LOG.warn("this node cannot join a cluster yet", e);
             return KeepProbing.getInstance();
@@ -62,50 +77,62 @@ public final class ClaimingJoinDecider extends SelfAwareJoinDecider {
     }
 
     private JoinDecision formIfItMay(SeedNodesInformation seen) {
-        boolean found = seen.getContactPoints().stream().anyMatch(point -> matchesSelf(point, selfContactPoint()));
-        if (claim.isEmpty() || !found) {
-            looksOn(
-                    claim.isEmpty()
-                            ? "no registry node that is a member of a cluster was found among "
-                                    + seen.getContactPoints()
-                            : "this node's own management address is not among the contact points "
-                                    + seen.getContactPoints() + ", so no other could find it");
-            return KeepProbing.getInstance();
+        String points = seen.getContactPoints().stream()
+                .map(this::contactPointString)
+                .sorted()
+                .collect(Collectors.joining(", "));
+        if (setup.claim().isEmpty()) {
+            return lookOn("none of the contact points (" + points + ") is a member of a cluster");
         }
-        if (claim.get().form()) {
-            LOG.info("no contact point is a member of a cluster and no cluster has claimed the database: forming one");
+        if (seen.getContactPoints().stream().noneMatch(point -> matchesSelf(point, selfContactPoint()))) {
+            return lookOn("its own management address is not among the contact points (" + points
+                    + "), so that others could not find it");
+        }
+        DatabaseClaim claim = setup.claim().get();
+        if (claim.form()) {
+            LOG.info("no cluster has claimed the database, and no contact point is a member of one: forming one");
             return JoinSelf.getInstance();
         }
-        looksOn("another cluster has claimed the database (its registry nodes: "
-                + String.join(", ", claim.get().members()) + "), but none of the contact points "
-                + seen.getContactPoints() + " says that it is a member of it");
-        return KeepProbing.getInstance();
+        return lookOn("another cluster has claimed the database (its registry nodes: "
+                + String.join(", ", claim.members()) + "), but none of the contact points (" + points
+                + ") says that it is a member");
     }
 
     private JoinDecision joinIfItMay(List<SeedNodesObservation> members) {
         Set<Address> seeds = new HashSet<>();
         members.forEach(point -> seeds.addAll(point.getSeedNodes()));
-        if (claim.isEmpty()) {
-            return new JoinOtherSeedNodes(seeds);
+        List<Terms> answers = TermsDesk.ask(Adapter.toTyped(system), seeds);
+        if (answers.isEmpty()) {
+            return lookOn(
+                    "none of the members " + seeds + " answers this node: are cluster.host and cluster.port of both"
+                            + " sides within reach, and cluster.tls of one authority?");
+        }
+        Set<String> differences = new TreeSet<>();
+        answers.forEach(theirs -> differences.addAll(setup.terms().differences(theirs)));
+        if (!differences.isEmpty()) {
+            setup.refused()
+                    .accept(Ending.failed("this node cannot join its cluster, since what must be the same on all nodes"
+                            + " is not: " + String.join("; ", differences)));
+            return KeepProbing.getInstance();
         }
         List<String> points =
                 members.stream().map(point -> point.sourceAddress().hostPort()).toList();
-        DatabaseClaim.Joining joining = claim.get().join(points);
-        if (joining == DatabaseClaim.Joining.ADMITTED) {
-            return new JoinOtherSeedNodes(seeds);
-        }
-        if (joining == DatabaseClaim.Joining.STRANGERS) {
-            looksOn("the contact points " + points + " are members of a cluster that has not claimed this database: it"
-                    + " has another kiln.database.url, or has lost the claim and is about to end");
-        }
-        return KeepProbing.getInstance();
+        DatabaseClaim.Joining joining =
+                setup.claim().map(claim -> claim.join(points)).orElse(DatabaseClaim.Joining.ADMITTED);
+        return switch (joining) {
+            case ADMITTED -> new JoinOtherSeedNodes(seeds);
+            case LATER -> KeepProbing.getInstance();
+            case STRANGERS ->
+                lookOn("the contact points " + points + " are members of a cluster that has not claimed this"
+                        + " database: it has another kiln.database.url, or has lost the claim and is about to end");
+        };
     }
 
-    /** At the start of several nodes this is how it is for some seconds. */
-    private void looksOn(String why) {
-        refused++;
-        if (refused % (QUIET_TIMES * QUIET_TIMES) == QUIET_TIMES) {
+    private JoinDecision lookOn(String why) {
+        lookedOn++;
+        if (lookedOn % REPEAT == QUIET) {
             LOG.warn("this node cannot join a cluster yet: {}", why);
         }
+        return KeepProbing.getInstance();
     }
 }

@@ -3,20 +3,25 @@ package dev.kiln.config;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.config.ClusterConfig.Discovery;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/** What {@code kiln.roles} and {@code kiln.cluster} mean in Akka's own keys. */
+/** What {@code kiln.roles}, {@code kiln.cluster} and {@code kiln.shutdown} mean in Akka's own keys. */
 final class ClusterOverlay {
     private static final String BOOTSTRAP = "akka.management.cluster.bootstrap.";
     private static final String SERVICE = "kiln";
+    private static final Duration SLACK = Duration.ofSeconds(10);
 
     private ClusterOverlay() {}
 
-    static Config of(Set<KilnConfig.Role> roles, ClusterConfig cluster) {
+    static Config of(KilnConfig kiln) {
+        Set<KilnConfig.Role> roles = kiln.roles();
+        ClusterConfig cluster = kiln.cluster();
         Map<String, Object> akka = new HashMap<>();
+        phases(akka, kiln);
         akka.put(
                 "akka.cluster.roles",
                 roles.stream().map(role -> role.name().toLowerCase(Locale.ROOT)).toList());
@@ -33,6 +38,20 @@ final class ClusterOverlay {
             cluster.tls().ifPresent(tls -> tls(akka, tls));
         });
         return ConfigFactory.parseMap(akka, "kiln.cluster");
+    }
+
+    /** The phases of the shutdown last as long as what they wait for may, and a little longer. */
+    private static void phases(Map<String, Object> akka, KilnConfig kiln) {
+        Duration hop = kiln.repositories().stream()
+                .map(RepositoryConfig::hop)
+                .max(Duration::compareTo)
+                .orElse(Duration.ZERO);
+        Duration builds = kiln.shutdown().builds();
+        String phases = "akka.coordinated-shutdown.phases.";
+        akka.put(
+                phases + "before-service-unbind.timeout",
+                kiln.shutdown().unready().plus(SLACK));
+        akka.put(phases + "service-requests-done.timeout", (hop.compareTo(builds) > 0 ? hop : builds).plus(SLACK));
     }
 
     private static void discovery(Map<String, Object> akka, Discovery discovery) {

@@ -247,6 +247,10 @@ public final class ClusterProcesses implements AutoCloseable {
             return client;
         }
 
+        public Path dataDir() {
+            return home.resolve("data");
+        }
+
         public KilnProcess server() {
             return server;
         }

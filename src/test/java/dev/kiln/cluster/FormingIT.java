@@ -3,56 +3,17 @@ package dev.kiln.cluster;
 import static dev.kiln.cluster.ClusterProcesses.AMD64;
 import static dev.kiln.cluster.ClusterProcesses.ARM64;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.kiln.cluster.ClusterProcesses.Node;
-import dev.kiln.testing.PostgresServer;
 import dev.kiln.testing.PullClient;
 import dev.kiln.testing.PullClient.Answer;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Several processes on one PostgreSQL become one cluster, and never two. */
-@Tag("clients")
-@Timeout(value = 10, unit = TimeUnit.MINUTES)
-class FormingIT {
-    @TempDir
-    Path directory;
-
-    private PostgresServer postgres;
-    private ClusterProcesses cluster;
-
-    @BeforeEach
-    void setUp() {
-        postgres = PostgresServer.create();
-        cluster = ClusterProcesses.in(directory, postgres);
-    }
-
-    @AfterEach
-    void tearDown() {
-        if (cluster != null) {
-            cluster.close();
-        }
-        if (postgres != null) {
-            postgres.close();
-        }
-    }
-
-    private static Answer pull(Node node, String reference) {
-        Answer answer = PullClient.join(node.client().pull(reference));
-        assertThat(answer.status()).as(answer.text()).isEqualTo(200);
-        return answer;
-    }
-
+class FormingIT extends ClusterIntegration {
     @Test
     void threeRegistryNodesAndTwoBuildersBuildEachPlatformOnceForAll() {
         List<Node> registries =
@@ -134,11 +95,5 @@ class FormingIT {
         first.with("kiln.cluster.contact-points = [\"" + first.management() + "\"]")
                 .launch();
         awaitLog(first, "another cluster has claimed the database (its registry nodes: kiln@" + apart.remoting());
-    }
-
-    private static void awaitLog(Node node, String text) {
-        await(node + " says: " + text)
-                .atMost(ClusterProcesses.SOON)
-                .until(() -> node.log().contains(text));
     }
 }
