@@ -279,7 +279,8 @@ public final class Server implements AutoCloseable {
                 storeExecutor,
                 clock,
                 new HintTokens(secret, clock),
-                () -> node.notReady().or(databaseAway));
+                node::notReady,
+                databaseAway);
         return listening(config, HttpServer.start(system, config, services));
     }
 

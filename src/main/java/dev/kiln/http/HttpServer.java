@@ -70,7 +70,7 @@ public final class HttpServer {
                                 SystemMaterializer.get(system).materializer()))
                         : Optional.empty(),
                 publicUrl::get);
-        Routes health = new HealthRoutes(services.notReady());
+        Routes health = new HealthRoutes(services.notReady(), services.impaired());
         LogRoutes logs = new LogRoutes(services.builds(), services.logs(), services.blocking());
         Listener open = new Listener(registry, api(services, logs, false), health);
         Listener admin = new Listener(health, api(services, logs, true), health);
@@ -80,7 +80,7 @@ public final class HttpServer {
     /** As {@link #start}, of a node that only tells about its health. */
     public static CompletionStage<HttpServer> startHealth(
             ActorSystem<?> system, KilnConfig config, Supplier<Optional<String>> notReady) {
-        Routes health = new HealthRoutes(notReady);
+        Routes health = new HealthRoutes(notReady, Optional::empty);
         Listener listener = new Listener(health, health, health);
         return start(system, config, listener, listener, new AtomicReference<>());
     }

@@ -10,16 +10,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Queue;
 import java.util.Random;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -30,8 +26,6 @@ import org.junit.jupiter.api.io.TempDir;
  * seen is checked. {@code -Dkiln.seed=N} repeats a run's faults, {@code -Dkiln.faults=N} says how many.
  */
 class ClusterFaultsIT {
-    private static final int CLIENTS = 24;
-
     @TempDir
     Path directory;
 
@@ -155,83 +149,6 @@ class ClusterFaultsIT {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException(e);
-        }
-    }
-
-    /** Clients that pull without end until they are told. */
-    private static final class Load {
-        private final ClusterLab lab;
-        private final ExecutorService threads;
-        private final long seed;
-        private final PersistentClient client;
-        private final CopyOnWriteArrayList<String> branches = new CopyOnWriteArrayList<>();
-        private final List<Known> known = new CopyOnWriteArrayList<>();
-        private final ConcurrentLinkedQueue<History.Pull> pulls = new ConcurrentLinkedQueue<>();
-        private final AtomicBoolean over = new AtomicBoolean();
-        /** Made before the first look-up, whose answer stays fresh for a while. */
-        private final Queue<String> unpulled = new ConcurrentLinkedQueue<>();
-
-        private final CountDownLatch ended = new CountDownLatch(CLIENTS);
-
-        Load(ClusterLab lab, ExecutorService threads, ScheduledExecutorService timer, long seed) {
-            this.lab = lab;
-            this.threads = threads;
-            this.seed = seed;
-            client = new PersistentClient(lab.registry(), ClusterLab.REPOSITORY, threads, timer);
-        }
-
-        /** @param fresh how many branches nobody has pulled yet */
-        void start(int fresh) {
-            for (int i = 0; i < fresh; i++) {
-                unpulled.add("b" + i);
-                lab.branch("b" + i);
-            }
-            branches.add(unpulled.remove());
-            for (int i = 0; i < CLIENTS; i++) {
-                Random random = new Random(seed + i + 1);
-                threads.execute(() -> {
-                    try {
-                        while (!over.get()) {
-                            pullOne(random);
-                        }
-                    } finally {
-                        ended.countDown();
-                    }
-                });
-            }
-        }
-
-        private record Known(Digest digest, String platform) {}
-
-        private void pullOne(Random random) {
-            int kind = random.nextInt(10);
-            String what = branches.get(random.nextInt(branches.size()));
-            String platform = ClusterLab.PLATFORMS.get(random.nextInt(2));
-            if (kind == 0 && !unpulled.isEmpty()) {
-                String next = unpulled.poll();
-                what = next == null ? what : next;
-                branches.addIfAbsent(what);
-            } else if (kind >= 5 && !known.isEmpty()) {
-                Known one = known.get(random.nextInt(known.size()));
-                what = one.digest().value();
-                platform = one.platform();
-            }
-            try {
-                known.add(new Known(client.pull(what, platform), platform));
-                pulls.add(new History.Pull(what + " for " + platform, Optional.empty()));
-            } catch (PersistentClient.NoImage e) {
-                pulls.add(new History.Pull(what + " for " + platform, Optional.of(e.getMessage())));
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                over.set(true);
-            }
-        }
-
-        void stop() throws InterruptedException {
-            over.set(true);
-            assertThat(ended.await(ClusterLab.SOON.toSeconds(), TimeUnit.SECONDS))
-                    .as("every pull ends")
-                    .isTrue();
         }
     }
 

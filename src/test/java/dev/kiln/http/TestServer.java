@@ -27,6 +27,7 @@ import java.util.concurrent.atomic.AtomicReference;
 final class TestServer implements AutoCloseable {
     final Fakes fakes = new Fakes();
     final AtomicReference<Optional<String>> notReady = new AtomicReference<>(Optional.empty());
+    final AtomicReference<Optional<String>> impaired = new AtomicReference<>(Optional.empty());
     final SettableClock clock = new SettableClock(Fakes.AT);
     final HttpServer server;
 
@@ -63,7 +64,8 @@ final class TestServer implements AutoCloseable {
                                 blocking,
                                 () -> Fakes.NOW,
                                 new HintTokens(SECRET, clock),
-                                notReady::get))
+                                notReady::get,
+                                impaired::get))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);
     }
