@@ -58,7 +58,7 @@ class ClusterFaultsIT {
         ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
         try (ClusterLab lab = new ClusterLab(directory, 3, 2, 1.5)) {
             lab.start();
-            Load load = new Load(lab, threads, timer, seed);
+            Load load = new Load(lab, 3, threads, timer, seed);
             load.start(20 + 10 * number);
             // Every registry node dies once, so the queue's does too; what else happens, chance decides.
             List<Runnable> plan = new ArrayList<>();

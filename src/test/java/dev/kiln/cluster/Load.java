@@ -33,11 +33,11 @@ final class Load {
 
     private final CountDownLatch ended = new CountDownLatch(CLIENTS);
 
-    Load(ClusterLab lab, ExecutorService threads, ScheduledExecutorService timer, long seed) {
+    Load(ClusterLab lab, int maxRepeats, ExecutorService threads, ScheduledExecutorService timer, long seed) {
         this.lab = lab;
         this.threads = threads;
         this.seed = seed;
-        client = new PersistentClient(lab.registry(), ClusterLab.REPOSITORY, threads, timer);
+        client = new PersistentClient(maxRepeats, lab.registry(), ClusterLab.REPOSITORY, threads, timer);
     }
 
     /** @param fresh how many branches nobody has pulled yet */

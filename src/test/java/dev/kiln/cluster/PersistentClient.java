@@ -25,12 +25,11 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A client that does what the protocol lets a client do, and no more: follows nine redirects, sends a request that broke, or
- * that a proxy answered for a node, again up to three times, and goes on with a blob where it was cut. It believes no byte it
+ * that a proxy answered for a node, again a few times, and goes on with a blob where it was cut. It believes no byte it
  * has not hashed and remembers all it was answered. Blocking; thread-safe.
  */
 final class PersistentClient {
     private static final int MAX_REDIRECTS = 9;
-    private static final int MAX_REPEATS = 3;
     private static final Duration PAUSE = Duration.ofSeconds(2);
     private static final String TYPES =
             "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json";
@@ -38,12 +37,16 @@ final class PersistentClient {
 
     private final HttpClient http;
     private final ScheduledExecutorService timer;
+    private final int maxRepeats;
     private final URI registry;
     private final String repository;
     private final Map<Digest, String> paths = new ConcurrentHashMap<>();
     private final Map<Digest, List<Digest>> indexes = new ConcurrentHashMap<>();
 
-    PersistentClient(URI registry, String repository, Executor executor, ScheduledExecutorService timer) {
+    /** @param maxRepeats how often a request that broke is sent again: three times by the protocol's word, or never */
+    PersistentClient(
+            int maxRepeats, URI registry, String repository, Executor executor, ScheduledExecutorService timer) {
+        this.maxRepeats = maxRepeats;
         this.registry = registry;
         this.repository = repository;
         this.timer = timer;
@@ -141,7 +144,7 @@ final class PersistentClient {
         String path = "/v2/" + repository + "/blobs/" + digest.value();
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         String problem = "";
-        for (int i = 0; i <= MAX_REPEATS; i++) {
+        for (int i = 0; i <= maxRepeats; i++) {
             HttpRequest.Builder request = request(path);
             if (bytes.size() > 0) {
                 request.header("Range", "bytes=" + bytes.size() + "-");
@@ -175,7 +178,7 @@ final class PersistentClient {
     /** One answer, of whatever status, that a node gave. */
     private Answer get(String path) throws NoImage, InterruptedException {
         String problem = "";
-        for (int i = 0; i <= MAX_REPEATS; i++) {
+        for (int i = 0; i <= maxRepeats; i++) {
             try {
                 HttpResponse<byte[]> response =
                         http.send(request(path).build(), HttpResponse.BodyHandlers.ofByteArray());
@@ -192,7 +195,7 @@ final class PersistentClient {
             }
             pause();
         }
-        throw new NoImage(path + ", asked " + (MAX_REPEATS + 1) + " times: " + problem);
+        throw new NoImage(path + ", asked " + (maxRepeats + 1) + " times: " + problem);
     }
 
     /** As any client pauses before it tries again; nothing is decided by how long. */
