@@ -27,17 +27,6 @@ public record Pull(
         WaitPlan plan,
         Supplier<Cause> cause,
         Optional<Pull> otherwise) {
-    public Pull(
-            RepositoryName repository,
-            Tag tag,
-            Optional<Hint> hint,
-            Optional<String> hop,
-            ImageForm form,
-            WaitPlan plan,
-            Supplier<Cause> cause) {
-        this(repository, tag, hint, hop, form, plan, cause, Optional.empty());
-    }
-
     public Pull otherwise(Optional<Pull> pull) {
         return new Pull(repository, tag, hint, hop, form, plan, cause, pull);
     }

@@ -2,11 +2,9 @@ package dev.kiln.image;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.util.ByteString;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.ContentStore;
-import dev.kiln.blob.Links;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
@@ -17,7 +15,6 @@ import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
-import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
@@ -26,8 +23,6 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Sources;
 import dev.kiln.source.Sources.TagsAnswer;
-import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.time.Clock;
 import java.time.Duration;
@@ -57,19 +52,15 @@ public final class PullImages implements Images {
 
     private record CachedRevision(RevisionSnapshot snapshot, Instant until) {}
 
-    private record ContentKey(RepositoryName repository, Digest digest) {}
-
     private final KilnConfig config;
     private final RevisionWaiter.Peers.Shared peers;
-    private final ContentStore store;
-    private final Executor storeExecutor;
     private final HopSigner signer;
     private final Supplier<Optional<String>> databaseAway;
     private final ActorRef<Waiters.Message> waiters;
 
     private final TagLookUps lookUps;
-    private final Cache<TagKey, CachedRevision> revisions;
-    private final Cache<ContentKey, PullAnswer.Served> manifests;
+    private final Cache<Series, CachedRevision> revisions;
+    private final StoredManifests manifests;
 
     /**
      * The images of this node.
@@ -93,32 +84,26 @@ public final class PullImages implements Images {
         this.peers = new RevisionWaiter.Peers.Shared(
                 tags, sources, builds, history, config.queue().ask(), clock);
         this.lookUps = new TagLookUps(tags, sources);
-        this.store = store;
-        this.storeExecutor = storeExecutor;
         this.signer = signer;
         this.databaseAway = databaseAway;
         long half = config.cache().maxBytes() / 2;
         this.revisions = Caffeine.newBuilder()
                 .maximumWeight(half)
-                .<TagKey, CachedRevision>weigher((key, cached) -> 2000
+                .<Series, CachedRevision>weigher((key, cached) -> 2000
                         + cached.snapshot().index().map(i -> i.bytes().size()).orElse(0))
                 .build();
-        this.manifests = Caffeine.newBuilder()
-                .maximumWeight(half)
-                .<ContentKey, PullAnswer.Served>weigher(
-                        (key, served) -> 500 + served.bytes().size())
-                .expireAfterWrite(config.cache().maxLife())
-                .build();
+        this.manifests =
+                new StoredManifests(store, storeExecutor, half, config.cache().maxLife());
         this.waiters = context.spawn(Waiters.create(peers, this::remember), "waiters");
     }
 
-    private void remember(TagKey revision, RevisionSnapshot snapshot) {
+    private void remember(Series series, RevisionSnapshot snapshot) {
         Duration life =
                 snapshot.complete() ? config.cache().maxLife() : config.cache().partialLife();
         CachedRevision latest =
                 new CachedRevision(snapshot, peers.clock().instant().plus(life));
         // Two waiters may overlap: an index never shrinks.
-        revisions.asMap().merge(revision, latest, (old, now) -> snapshot.isBehind(old.snapshot()) ? old : now);
+        revisions.asMap().merge(series, latest, (old, now) -> snapshot.isBehind(old.snapshot()) ? old : now);
     }
 
     @Override
@@ -174,18 +159,25 @@ public final class PullImages implements Images {
 
     /** For who only looks: what is there. Nothing is opened, started or waited for. */
     private CompletionStage<PullAnswer> newest(Waiting waiting) {
-        TagKey key = new TagKey(
-                waiting.pull().repository(),
-                waiting.hop().revision().orElseThrow().asTag());
-        CachedRevision cached = revisions.getIfPresent(key);
+        Series series = series(waiting.pull(), waiting.hop().revision().orElseThrow());
+        CachedRevision cached = revisions.getIfPresent(series);
         if (cached != null && isGood(cached.until(), peers.clock().instant())) {
             return newest(waiting, Optional.of(cached.snapshot()));
         }
-        return peers.tags().ask(key, TagEntity.GetRevision::new).thenCompose(view -> {
-            Optional<RevisionSnapshot> seen = view.opened().map(opened -> RevisionSnapshot.of(key, view, Map.of()));
-            seen.ifPresent(snapshot -> remember(key, snapshot));
+        return view(series).thenCompose(view -> {
+            Optional<RevisionSnapshot> seen =
+                    view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
+            seen.ifPresent(snapshot -> remember(series, snapshot));
             return newest(waiting, seen);
         });
+    }
+
+    private CompletionStage<TagEntity.View> view(Series series) {
+        return peers.tags().ask(series.revision(), replyTo -> new TagEntity.GetRevision(series.flavour(), replyTo));
+    }
+
+    private static Series series(Pull pull, Revision revision) {
+        return Series.of(new TagKey(pull.repository(), revision.asTag()), pull.hint());
     }
 
     private CompletionStage<PullAnswer> newest(Waiting waiting, Optional<RevisionSnapshot> seen) {
@@ -222,7 +214,7 @@ public final class PullImages implements Images {
     private Optional<Revision> knownRevision(Pull pull, Instant now) {
         TagKey key = new TagKey(pull.repository(), pull.tag());
         return key.revision()
-                .filter(r -> revisions.getIfPresent(key) != null)
+                .filter(r -> revisions.getIfPresent(series(pull, r)) != null)
                 .or(() -> lookUps.known(key, until -> isGood(until, now)));
     }
 
@@ -233,7 +225,7 @@ public final class PullImages implements Images {
 
     private Optional<CompletionStage<PullAnswer>> fromCache(
             RepositoryConfig repository, Pull pull, Revision revision, Instant now) {
-        CachedRevision cached = revisions.getIfPresent(new TagKey(pull.repository(), revision.asTag()));
+        CachedRevision cached = revisions.getIfPresent(series(pull, revision));
         if (cached == null || !isGood(cached.until(), now)) {
             return Optional.empty();
         }
@@ -301,7 +293,7 @@ public final class PullImages implements Images {
         CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
         RevisionWaiter.Join join =
                 new RevisionWaiter.Join(pull.wish(), pull.cause().get(), waiting.deadline(), outcome);
-        waiters.tell(new Waiters.Wait(new TagKey(pull.repository(), revision.asTag()), waiting.repository(), join));
+        waiters.tell(new Waiters.Wait(series(pull, revision), waiting.repository(), join));
         // Only a waiter that failed with the message in its mailbox leaves it open.
         Duration longest = waiting.left(peers.clock().instant()).plus(SLACK);
         return outcome.orTimeout(longest.toMillis(), TimeUnit.MILLISECONDS).thenCompose(end -> onOutcome(waiting, end));
@@ -366,35 +358,9 @@ public final class PullImages implements Images {
 
     @Override
     public CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest) {
-        ContentKey key = new ContentKey(repository, digest);
-        PullAnswer.Served cached = manifests.getIfPresent(key);
-        if (cached != null) {
-            return CompletableFuture.completedFuture(Optional.of(cached));
-        }
-        return CompletableFuture.supplyAsync(() -> read(key), storeExecutor).exceptionally(failure -> {
+        return manifests.find(repository, digest).exceptionally(failure -> {
             throw problem(failure);
         });
-    }
-
-    private Optional<PullAnswer.Served> read(ContentKey key) {
-        try {
-            Optional<Links.Link> link =
-                    store.links().find(key.repository(), key.digest()).filter(l -> l.kind() == Links.Kind.MANIFEST);
-            if (link.isEmpty()) {
-                return Optional.empty();
-            }
-            try (InputStream in = store.blobs().open(key.digest())) {
-                byte[] bytes = in.readNBytes(ImageManifest.MAX_SIZE);
-                PullAnswer.Served served = new PullAnswer.Served(
-                        new Descriptor(link.get().mediaType(), key.digest(), bytes.length),
-                        ByteString.fromArrayUnsafe(bytes),
-                        List.of());
-                manifests.put(key, served);
-                return Optional.of(served);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     @Override
@@ -406,8 +372,7 @@ public final class PullImages implements Images {
         return lookUps.revision(new TagKey(repository, tag), found.get())
                 .copy()
                 .orTimeout(found.get().hop().toMillis(), TimeUnit.MILLISECONDS)
-                .thenCompose(revision -> peers.tags()
-                        .ask(new TagKey(repository, revision.asTag()), TagEntity.GetRevision::new)
+                .thenCompose(revision -> view(Series.of(new TagKey(repository, revision.asTag()), Optional.empty()))
                         .thenApply(view -> PointerIndex.compose(
                                 repository,
                                 tag,
@@ -446,7 +411,9 @@ public final class PullImages implements Images {
     /** What can be pulled of a revision, now or when it is built. */
     private static List<Platform> offered(RepositoryConfig repository, TagEntity.View view) {
         if (view.opened().isEmpty()) {
-            return repository.platforms();
+            return repository.platforms().stream()
+                    .filter(platform -> !platform.isFlavour())
+                    .toList();
         }
         Set<Platform> built = RevisionSnapshot.children(view).stream()
                 .map(IndexComposer.Child::platform)

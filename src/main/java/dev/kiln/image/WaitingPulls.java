@@ -2,6 +2,8 @@ package dev.kiln.image;
 
 import dev.kiln.build.BuildEta;
 import dev.kiln.build.BuildTimes;
+import dev.kiln.build.Cause;
+import dev.kiln.client.Hint;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.image.RevisionWaiter.Join;
 import dev.kiln.image.RevisionWaiter.Outcome;
@@ -50,6 +52,19 @@ final class WaitingPulls {
 
     void forEach(Consumer<Join> action) {
         pulls.forEach(action);
+    }
+
+    /** Who is to be named for an index that lists {@code built} now: rather one who asked for one of these. */
+    Optional<Cause> cause(Set<Platform> built) {
+        return pulls.stream()
+                .filter(pull -> pull.wish()
+                        .hint()
+                        .map(Hint::platform)
+                        .filter(built::contains)
+                        .isPresent())
+                .findFirst()
+                .or(this::first)
+                .map(Join::cause);
     }
 
     Optional<Join> first() {
