@@ -10,6 +10,7 @@ import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
@@ -79,6 +80,11 @@ public final class DockerTypedImages implements Images {
     @Override
     public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
         return images.pointers(repository, tag);
+    }
+
+    @Override
+    public CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform) {
+        return images.indexes(repository, tag, platform);
     }
 
     /** Whatever a digest names is served as it is, whoever asks. */

@@ -37,6 +37,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -294,6 +295,7 @@ public final class PullImages implements Images {
         RevisionWaiter.Join join =
                 new RevisionWaiter.Join(pull.wish(), pull.cause().get(), waiting.deadline(), outcome);
         waiters.tell(new Waiters.Wait(series(pull, revision), waiting.repository(), join));
+        pull.gone().thenRun(() -> waiters.tell(new Waiters.Leave(series(pull, revision), outcome)));
         // Only a waiter that failed with the message in its mailbox leaves it open.
         Duration longest = waiting.left(peers.clock().instant()).plus(SLACK);
         return outcome.orTimeout(longest.toMillis(), TimeUnit.MILLISECONDS).thenCompose(end -> onOutcome(waiting, end));
@@ -365,6 +367,39 @@ public final class PullImages implements Images {
 
     @Override
     public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+        return lookedUp(
+                repository,
+                tag,
+                (found, revision) -> view(new Series(revision, Optional.empty()))
+                        .thenApply(view -> PointerIndex.compose(
+                                repository,
+                                tag,
+                                revision.revision().orElseThrow(),
+                                offered(found, view),
+                                RevisionSnapshot.children(view))));
+    }
+
+    @Override
+    public CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform) {
+        Optional<Platform> flavour = platform.filter(Platform::isFlavour);
+        return lookedUp(
+                repository,
+                tag,
+                (found, revision) -> peers.tags()
+                        .ask(revision, TagEntity.GetIndexes::new)
+                        .thenApply(seen -> {
+                            List<Platform> platforms =
+                                    seen.platforms().isEmpty() ? found.platforms() : seen.platforms();
+                            if (flavour.isPresent() && !platforms.contains(flavour.get())) {
+                                throw new Problem(ProblemCode.REQUEST_INVALID, flavour.get() + " is not built here");
+                            }
+                            return IndexHistory.of(new Series(revision, flavour), platforms, seen.indexes());
+                        }));
+    }
+
+    /** Answers about what a tag means, which must be known within one hop. */
+    private <A> CompletionStage<A> lookedUp(
+            RepositoryName repository, Tag tag, BiFunction<RepositoryConfig, TagKey, CompletionStage<A>> answer) {
         Optional<RepositoryConfig> found = config.repository(repository);
         if (found.isEmpty() || tag.isReferrersFallback()) {
             return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "there is no " + tag + " here"));
@@ -372,13 +407,7 @@ public final class PullImages implements Images {
         return lookUps.revision(new TagKey(repository, tag), found.get())
                 .copy()
                 .orTimeout(found.get().hop().toMillis(), TimeUnit.MILLISECONDS)
-                .thenCompose(revision -> view(Series.of(new TagKey(repository, revision.asTag()), Optional.empty()))
-                        .thenApply(view -> PointerIndex.compose(
-                                repository,
-                                tag,
-                                revision,
-                                offered(found.get(), view),
-                                RevisionSnapshot.children(view))))
+                .thenCompose(revision -> answer.apply(found.get(), new TagKey(repository, revision.asTag())))
                 .exceptionally(failure -> {
                     throw problem(failure);
                 });

@@ -59,6 +59,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     /** A pull begins to wait. */
     record Join(Wish wish, Cause cause, Instant deadline, CompletableFuture<Outcome> outcome) implements Message {}
 
+    /** A pull's client has gone. */
+    record Leave(CompletableFuture<Outcome> outcome) implements Message {}
+
     record Stop() implements Message {}
 
     private enum Asked {
@@ -178,6 +181,10 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     public Receive<Message> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Join.class, this::onJoin)
+                .onMessage(Leave.class, leave -> {
+                    pulls.leave(leave.outcome());
+                    return evaluate();
+                })
                 .onMessage(Viewed.class, this::onViewed)
                 .onMessage(Archived.class, this::onArchived)
                 .onMessage(Status.class, this::onStatus)

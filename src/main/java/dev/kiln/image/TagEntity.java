@@ -307,6 +307,6 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     }
 
     private static View view(TagState state, Optional<Platform> flavour, Optional<String> failure) {
-        return new View(state.opened(), state.platforms(flavour), state.newest(flavour), failure);
+        return new View(state.opened(), Series.platforms(state.platforms(), flavour), state.newest(flavour), failure);
     }
 }

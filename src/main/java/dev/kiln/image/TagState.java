@@ -34,22 +34,6 @@ public record TagState(
         indexes = List.copyOf(indexes);
     }
 
-    /** What the indexes of a series list when they are complete, in order. */
-    List<Platform> platforms(Optional<Platform> flavour) {
-        Optional<Platform> joined = flavour.filter(platforms::contains);
-        Optional<Platform> replaced = joined.map(Platform::plain);
-        List<Platform> listed = new ArrayList<>();
-        for (Platform platform : platforms) {
-            if (replaced.equals(Optional.of(platform))) {
-                listed.add(joined.get());
-            } else if (!platform.isFlavour()) {
-                listed.add(platform);
-            }
-        }
-        joined.filter(f -> !listed.contains(f)).ifPresent(listed::add);
-        return listed;
-    }
-
     /** The newest index of a series. */
     Optional<TagEvent.IndexComposed> newest(Optional<Platform> flavour) {
         return indexes.stream()
@@ -71,7 +55,7 @@ public record TagState(
                 index.composition().children().forEach(child -> known.put(child.platform(), child.manifest())));
         List<Child> children = new ArrayList<>();
         List<Platform> missing = new ArrayList<>();
-        for (Platform platform : platforms(flavour)) {
+        for (Platform platform : Series.platforms(platforms, flavour)) {
             Optional.ofNullable(known.get(platform))
                     .ifPresentOrElse(m -> children.add(new Child(platform, m)), () -> missing.add(platform));
         }

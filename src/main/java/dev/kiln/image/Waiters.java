@@ -12,6 +12,8 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
 
 /** This node's waiters, one for each series that somebody waits for. */
@@ -21,6 +23,9 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
     sealed interface Message {}
 
     record Wait(Series series, RepositoryConfig config, RevisionWaiter.Join join) implements Message {}
+
+    /** Nobody waits for this outcome any more. */
+    record Leave(Series series, CompletableFuture<RevisionWaiter.Outcome> outcome) implements Message {}
 
     private record Idle(Series series, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
 
@@ -49,6 +54,11 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
     public Receive<Message> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Wait.class, this::onWait)
+                .onMessage(Leave.class, leave -> {
+                    Optional.ofNullable(waiters.get(leave.series()))
+                            .ifPresent(waiter -> waiter.tell(new RevisionWaiter.Leave(leave.outcome())));
+                    return this;
+                })
                 .onMessage(Idle.class, this::onIdle)
                 .onMessage(Gone.class, this::onGone)
                 .build();

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -124,6 +125,14 @@ final class WaitingPulls {
             }
         }
         return next;
+    }
+
+    /** Forgets a pull whose client has gone. */
+    void leave(CompletableFuture<Outcome> outcome) {
+        if (pulls.removeIf(pull -> pull.outcome() == outcome)) {
+            // Nobody reads it: a status below 500 keeps it out of the log.
+            outcome.completeExceptionally(new Problem(ProblemCode.UNAVAILABLE, 408, "the client has gone"));
+        }
     }
 
     void failAll(Problem problem) {

@@ -17,6 +17,7 @@ import dev.kiln.config.RepositoryConfig;
 import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Start;
 import dev.kiln.oci.Platform;
+import dev.kiln.oci.Tag;
 import dev.kiln.testing.PullBench;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -137,6 +138,44 @@ class FlavourPullsTest {
                     .contains("linux/amd64+sse4");
             assertThat(platforms(served(answer(images, pull("main"))))).containsExactly("amd64", "arm64");
         }
+    }
+
+    @Test
+    void theIndexesOfASeriesAreToldWithWhatIsMissing() throws Exception {
+        RepositoryConfig repository = flavoured(Start.HINTED, new AnswerWhen.Hinted());
+        try (PullBench bench = PullBench.start(directory, repository)) {
+            PullImages images = bench.images(repository);
+            bench.means("main");
+            IndexHistory none = indexes(images, Optional.empty());
+            assertThat(none.missing()).containsExactly(AMD, ARM);
+            assertThat(none.indexes()).isEmpty();
+
+            bench.succeeds(AMD);
+            bench.succeeds(SSE);
+            PullAnswer.Served common = served(answer(images, pull("main", AMD)));
+            PullAnswer.Served flavour = served(answer(images, pull("main", SSE)));
+
+            assertThat(indexes(images, Optional.of(AMD)).missing()).containsExactly(ARM);
+            assertThat(indexes(images, Optional.of(AMD)).newest().orElseThrow().descriptor())
+                    .isEqualTo(common.descriptor());
+            IndexHistory series = indexes(images, Optional.of(SSE));
+            assertThat(series.platforms()).containsExactly(SSE, ARM);
+            assertThat(series.missing()).containsExactly(ARM);
+            assertThat(series.indexes())
+                    .singleElement()
+                    .satisfies(index -> assertThat(index.descriptor()).isEqualTo(flavour.descriptor()));
+            assertThat(images.indexes(APP, new Tag("main"), Optional.of(Platform.of("linux/amd64+mmx"))))
+                    .failsWithin(Duration.ofSeconds(20))
+                    .withThrowableThat()
+                    .withMessageContaining("linux/amd64+mmx is not built here");
+            assertThat(bench.journal(ARM)).as("to ask starts nothing").isEmpty();
+        }
+    }
+
+    private static IndexHistory indexes(PullImages images, Optional<Platform> platform) throws Exception {
+        return images.indexes(APP, new Tag("main"), platform)
+                .toCompletableFuture()
+                .get(20, TimeUnit.SECONDS);
     }
 
     @Test

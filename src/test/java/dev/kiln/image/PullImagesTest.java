@@ -299,6 +299,25 @@ class PullImagesTest {
     }
 
     @Test
+    void aPullWhoseClientHasGoneWaitsNoLongerAndItsBuildGoesOn() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            Pull pull = pull("main", ARM);
+            CompletableFuture<PullAnswer> gone = images.pull(pull).toCompletableFuture();
+            CompletableFuture<PullAnswer> stays = images.pull(pull("main", ARM)).toCompletableFuture();
+            bench.awaitAttempt(ARM);
+
+            pull.gone().toCompletableFuture().complete(null);
+
+            assertThat(gone).failsWithin(Duration.ofSeconds(20));
+            assertThat(stays).isNotDone();
+            bench.succeeds(ARM);
+            assertThat(platforms(served(stays.get(20, TimeUnit.SECONDS)))).contains("arm64");
+        }
+    }
+
+    @Test
     void whoWantsAWholeIndexGetsNoOtherWhateverThePolicySays() throws Exception {
         try (PullBench bench = PullBench.start(directory, HINTED)) {
             PullImages images = bench.images(HINTED);

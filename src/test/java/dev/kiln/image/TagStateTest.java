@@ -153,9 +153,9 @@ class TagStateTest {
     @Test
     void aFlavourStandsInThePlaceOfItsPlainPlatform() {
         TagState state = flavoured();
-        assertThat(state.platforms(COMMON)).containsExactly(AMD, ARM);
-        assertThat(state.platforms(Optional.of(SSE))).containsExactly(SSE, ARM);
-        assertThat(open(List.of(ARM, SSE)).platforms(Optional.of(SSE))).containsExactly(ARM, SSE);
+        assertThat(Series.platforms(state.platforms(), COMMON)).containsExactly(AMD, ARM);
+        assertThat(Series.platforms(state.platforms(), Optional.of(SSE))).containsExactly(SSE, ARM);
+        assertThat(Series.platforms(List.of(ARM, SSE), Optional.of(SSE))).containsExactly(ARM, SSE);
         Optional<Platform> unknown = Optional.of(Platform.of("linux/amd64+mmx"));
         assertThat(state.compose(REVISION, unknown, Map.of(AMD, manifest("amd"))))
                 .as("nothing, until it has joined")

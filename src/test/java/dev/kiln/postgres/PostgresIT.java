@@ -221,6 +221,26 @@ class PostgresIT {
     }
 
     @Test
+    void whileItCanOnlyBeReadHitsAreServedAndNodesAreNotReady() {
+        kiln.branch("known");
+        kiln.branch("late");
+        start(Builds.QUICK);
+        Answer known = pull("known");
+
+        postgres.takeWrites(false);
+        awaitReady(503);
+        assertThat(get("/health/ready").text()).contains("it can only be read");
+        assertThat(pull("known").digest()).isEqualTo(known.digest());
+        CompletableFuture<Answer> late = kiln.client.pull("late");
+        postgres.takeWrites(true);
+
+        awaitReady(200);
+        assertThat(PullClient.join(late).status()).isEqualTo(200);
+        kiln.server.stop();
+        checkJournal();
+    }
+
+    @Test
     void aNodeWhoseClaimAnotherOneTookMeanwhileEndsItself() throws Exception {
         kiln.branch("main");
         start(Builds.QUICK);

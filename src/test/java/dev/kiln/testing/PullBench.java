@@ -254,6 +254,7 @@ public final class PullBench implements AutoCloseable {
                 hop,
                 form,
                 plan,
+                new CompletableFuture<>(),
                 () -> new Cause("test", "192.0.2.1", "", tag),
                 Optional.empty());
     }

@@ -120,8 +120,16 @@ final class ManifestRoutes {
         ImageForm form = Accept.form(call.headers("accept"));
         Optional<Preference> preference = Preference.read(call.headers("prefer"));
         WaitPlan plan = plan(call, config, preference);
-        Function<Hints.Asked, Pull> pull = asked ->
-                new Pull(path.name(), asked.tag(), asked.hint(), hop, form, plan, cause.apply(asked), Optional.empty());
+        Function<Hints.Asked, Pull> pull = asked -> new Pull(
+                path.name(),
+                asked.tag(),
+                asked.hint(),
+                hop,
+                form,
+                plan,
+                call.gone(),
+                cause.apply(asked),
+                Optional.empty());
         CompletableFuture<PullAnswer> answer = images.pull(
                         pull.apply(said.asked()).otherwise(said.otherwise().map(pull)))
                 .toCompletableFuture();
