@@ -245,6 +245,10 @@ public final class PullImages implements Images {
         return answer ? Optional.of(serve(repository, pull, snapshot)) : Optional.empty();
     }
 
+    private static boolean isUnavailable(Throwable failure) {
+        return failure instanceof Problem problem && problem.code() == ProblemCode.UNAVAILABLE;
+    }
+
     private static boolean isUnknownTag(Throwable failure) {
         return failure instanceof Problem problem && problem.code() == ProblemCode.MANIFEST_UNKNOWN;
     }
@@ -267,6 +271,10 @@ public final class PullImages implements Images {
                             && waiting.pull().otherwise().isPresent()) {
                         return resolve(waiting.otherwise());
                     }
+                    if (isUnavailable(cause(failure))
+                            && waiting.pull().otherwise().isPresent()) {
+                        return resolveOtherwise(waiting, cause(failure));
+                    }
                     if (!(cause(failure) instanceof TimeoutException)) {
                         return CompletableFuture.<PullAnswer>failedFuture(cause(failure));
                     }
@@ -281,6 +289,14 @@ public final class PullImages implements Images {
                                     Optional.empty());
                 })
                 .thenCompose(answer -> answer);
+    }
+
+    /** Nobody can say now whether there is such a tag; as far as anybody knows there is none. */
+    private CompletionStage<PullAnswer> resolveOtherwise(Waiting waiting, Throwable unavailable) {
+        return resolve(waiting.otherwise()).exceptionallyCompose(failure -> {
+            // Only a complete answer of the source makes a 404.
+            return CompletableFuture.failedFuture(isUnknownTag(cause(failure)) ? unavailable : cause(failure));
+        });
     }
 
     private CompletionStage<PullAnswer> await(Waiting waiting) {
@@ -309,7 +325,10 @@ public final class PullImages implements Images {
             return done(new PullAnswer.BuildFailed(
                     "build failed for " + gaveUp.build().platform() + ": "
                             + gaveUp.failure().message(),
-                    gaveUp.build()));
+                    Optional.of(gaveUp.build())));
+        }
+        if (end instanceof RevisionWaiter.Outcome.Refused refused) {
+            return done(new PullAnswer.BuildFailed(refused.message(), Optional.empty()));
         }
         RevisionWaiter.Outcome.TimedOut timedOut = (RevisionWaiter.Outcome.TimedOut) end;
         if (timedOut.queueFull()) {

@@ -103,6 +103,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
                 implements Outcome {}
 
         record GaveUp(BuildKey build, BuildFailure failure) implements Outcome {}
+
+        /** The source cannot be built at all. */
+        record Refused(String message) implements Outcome {}
     }
 
     /**
@@ -294,7 +297,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
         opening = false;
         if (answer instanceof ArchiveAnswer.Refused refused) {
-            pulls.failAll(new Problem(ProblemCode.MANIFEST_UNKNOWN, 424, refused.message()));
+            pulls.refuseAll(refused.message());
         } else if (answer instanceof ArchiveAnswer.Unavailable unavailable) {
             pulls.failAll(new Problem(ProblemCode.UNAVAILABLE, unavailable.reason()));
         } else {

@@ -135,6 +135,11 @@ final class WaitingPulls {
         }
     }
 
+    void refuseAll(String message) {
+        pulls.forEach(pull -> pull.outcome().complete(new Outcome.Refused(message)));
+        pulls.clear();
+    }
+
     void failAll(Problem problem) {
         pulls.forEach(pull -> pull.outcome().completeExceptionally(problem));
         pulls.clear();

@@ -82,8 +82,7 @@ public final class OnlyNode implements DatabaseWatch.Claim {
      */
     @Override
     public void check() throws SQLException {
-        String question =
-                database.embedded() ? "SELECT 'off'" : "SELECT current_setting('transaction_read_only')";
+        String question = database.embedded() ? "SELECT 'off'" : "SELECT current_setting('transaction_read_only')";
         try (Statement statement = connection().createStatement();
                 ResultSet readOnly = statement.executeQuery(question)) {
             readOnly.next();

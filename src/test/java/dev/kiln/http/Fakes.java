@@ -132,8 +132,9 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
                         Optional.empty(),
                         Optional.empty()));
             case "broken" ->
-                now(new PullAnswer.BuildFailed("build of linux/amd64 failed: exit 2: no rule to make \"all\"", BUILD));
-            case "verbose" -> now(new PullAnswer.BuildFailed("é\n\t" + "x".repeat(1000), BUILD));
+                now(new PullAnswer.BuildFailed(
+                        "build of linux/amd64 failed: exit 2: no rule to make \"all\"", Optional.of(BUILD)));
+            case "verbose" -> now(new PullAnswer.BuildFailed("é\n\t" + "x".repeat(1000), Optional.of(BUILD)));
             case "down" -> failed(new Problem(ProblemCode.UNAVAILABLE, "git does not answer: pull again in a minute"));
             case "bug" -> failed(new IllegalStateException("secret /etc/passwd"));
             case "thrown" -> throw new IllegalStateException("secret /etc/passwd");

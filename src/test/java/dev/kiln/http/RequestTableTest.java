@@ -202,7 +202,7 @@ class RequestTableTest {
                 get("a partial index says so", app + "partial", 200)
                         .has(
                                 "X-Kiln-Missing-Platforms: linux/arm64/v8",
-                                "Warning: 299 - \"this index is incomplete: not built yet: linux/arm64/v8\""),
+                                "Warning: 299 - \"this index is incomplete: it lacks linux/arm64/v8\""),
                 get("Accept lines do not hinder", app + "latest", 200).with(accept, "Accept: text/html"),
                 get("a platform may be named", app + "latest?platform=linux/arm64", 200),
                 get("encoded too", app + "latest?platform=linux%2Farm64%2Fv8", 200),

@@ -246,7 +246,7 @@ public final class PullBench implements AutoCloseable {
         return pull(tag, hint, hop, form, PLAN);
     }
 
-    private static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, ImageForm form, WaitPlan plan) {
+    public static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, ImageForm form, WaitPlan plan) {
         return new Pull(
                 APP,
                 new Tag(tag),
