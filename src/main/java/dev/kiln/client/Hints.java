@@ -77,10 +77,10 @@ public final class Hints {
         }
         Optional<Asked> otherwise = TagSuffix.dashed(said.tag(), platforms).map(Hints::asked);
         if (said.path().isPresent()) {
-            return explicit(said, otherwise, said.path().get(), List.of(), PATH_CHANNEL, platforms);
+            return named(said, otherwise, said.path().get(), PATH_CHANNEL, platforms);
         }
         if (said.host().isPresent()) {
-            return explicit(said, otherwise, said.host().get(), List.of(), HOST_CHANNEL, platforms);
+            return named(said, otherwise, said.host().get(), HOST_CHANNEL, platforms);
         }
         if (!said.parameters().isEmpty()) {
             return texts(said, otherwise, said.parameters(), PARAMETER_CHANNEL, platforms);
@@ -92,12 +92,28 @@ public final class Hints {
         }
         if (said.username().isPresent()) {
             UsernameHint username = said.username().get();
-            return explicit(said, otherwise, username.platform(), username.features(), USERNAME_CHANNEL, platforms);
+            return named(said, otherwise, best(username, platforms), USERNAME_CHANNEL, platforms);
         }
         Optional<Hint> suggested = said.userAgent()
                 .flatMap(agent -> UserAgents.platform(agent, platforms))
                 .map(platform -> new Hint(platform, false, USER_AGENT_CHANNEL));
         return new Reading.Accepted(new Asked(said.tag(), suggested), otherwise);
+    }
+
+    /** What was named; of what runs on a machine that was described, that which asks for most of it. */
+    private static Platform best(UsernameHint username, List<Platform> platforms) {
+        if (!username.platform().features().isEmpty()) {
+            return username.platform();
+        }
+        return platforms.stream()
+                .filter(platform -> platform.runsOn(username.platform(), username.features()))
+                // the first of equals
+                .reduce((one, other) -> demands(other) > demands(one) ? other : one)
+                .orElse(username.platform());
+    }
+
+    private static int demands(Platform platform) {
+        return 2 * platform.features().size() + (platform.osVersion().isEmpty() ? 0 : 1);
     }
 
     private static Asked asked(TagSuffix suffix) {
@@ -110,27 +126,28 @@ public final class Hints {
         for (String value : values) {
             Optional<Platform> platform = Platform.parse(value.strip());
             if (platform.isEmpty()) {
-                return refused(channel + " says \"" + echo(value) + "\", which is not os/arch[/variant]", platforms);
+                return refused(channel + " says \"" + echo(value) + "\", which is not " + Platform.FORM, platforms);
             }
             named.add(platform.get());
         }
         if (named.size() > 1) {
             return refused(channel + " names " + named.size() + " platforms; name one", platforms);
         }
-        return explicit(said, otherwise, named.iterator().next(), List.of(), channel, platforms);
+        return explicit(said, otherwise, named.iterator().next(), channel, platforms);
+    }
+
+    private static Reading named(
+            Said said, Optional<Asked> otherwise, Platform platform, String channel, List<Platform> platforms) {
+        Platform meant = PlatformName.among(platforms, platform).orElse(platform);
+        return explicit(said, otherwise, meant, channel, platforms);
     }
 
     private static Reading explicit(
-            Said said,
-            Optional<Asked> otherwise,
-            Platform platform,
-            List<String> features,
-            String channel,
-            List<Platform> platforms) {
+            Said said, Optional<Asked> otherwise, Platform platform, String channel, List<Platform> platforms) {
         if (!platforms.contains(platform)) {
             return refused(channel + " says " + echo(platform.toString()) + ", which is not built here", platforms);
         }
-        Hint hint = new Hint(platform, features, true, channel);
+        Hint hint = new Hint(platform, true, channel);
         return new Reading.Accepted(new Asked(said.tag(), Optional.of(hint)), otherwise);
     }
 

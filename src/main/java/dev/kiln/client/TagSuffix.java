@@ -20,18 +20,21 @@ record TagSuffix(Tag tag, Platform platform) {
 
     /** After a dash, which may as well be part of the tag: the longest ending that is a platform. */
     static Optional<TagSuffix> dashed(Tag tag, List<Platform> platforms) {
-        String text = tag.value();
-        int second = text.lastIndexOf('-', text.lastIndexOf('-') - 1);
-        int third = text.lastIndexOf('-', second - 1);
-        return at(third, tag, platforms).or(() -> at(second, tag, platforms));
+        for (int dash = tag.value().indexOf('-'); dash >= 0; dash = tag.value().indexOf('-', dash + 1)) {
+            Optional<TagSuffix> suffix = at(dash, tag, platforms);
+            if (suffix.isPresent()) {
+                return suffix;
+            }
+        }
+        return Optional.empty();
     }
 
     private static Optional<TagSuffix> at(int separator, Tag tag, List<Platform> platforms) {
         if (separator <= 0) {
             return Optional.empty();
         }
-        Optional<Platform> platform =
-                PlatformName.parse(tag.value().substring(separator + 1)).filter(platforms::contains);
+        Optional<Platform> platform = PlatformName.parse(tag.value().substring(separator + 1))
+                .flatMap(named -> PlatformName.among(platforms, named));
         return platform.flatMap(
                 found -> Tag.parse(tag.value().substring(0, separator)).map(rest -> new TagSuffix(rest, found)));
     }

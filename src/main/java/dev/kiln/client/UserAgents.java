@@ -64,7 +64,8 @@ final class UserAgents {
             // Go's word says nothing of v6 or v7.
             List<Platform> arms = platforms.stream()
                     .filter(p -> p.os().equals(platform.get().os())
-                            && p.architecture().equals("arm"))
+                            && p.architecture().equals("arm")
+                            && !p.isFlavour())
                     .toList();
             return arms.size() == 1 ? Optional.of(arms.get(0)) : Optional.empty();
         }

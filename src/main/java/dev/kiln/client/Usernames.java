@@ -27,12 +27,12 @@ public final class Usernames {
     private static final int MAX = 512;
     private static final int MAX_FEATURES = 8;
     private static final Pattern FEATURE = Pattern.compile("[a-z0-9][a-z0-9._-]{0,31}");
-    private static final Set<String> TEXTS = Set.of("os", "architecture", "variant");
+    private static final Set<String> TEXTS = Set.of("os", "architecture", "variant", "os.version");
 
     private static final String NOT_THE_DOCUMENT = "the username begins with { and is not"
-            + " {\"os\":\"linux\",\"architecture\":\"arm64\"}, with \"variant\" and \"features\" where wanted";
+            + " {\"os\":\"linux\",\"architecture\":\"arm64\"}, with \"variant\", \"os.version\" and \"features\" where wanted";
     private static final String NOT_THE_WORDS =
-            "the username begins as a platform does and is not os+arch[+variant], such as linux+arm64+v8";
+            "the username begins as a platform does and is not os+arch[+variant][+feature], such as linux+arm64+v8";
 
     private static final JsonFactory JSON = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -106,11 +106,15 @@ public final class Usernames {
     }
 
     private static Optional<Platform> platform(Map<String, String> texts) {
-        String variant = texts.getOrDefault("variant", "");
-        String platform = texts.get("os") + "/" + texts.get("architecture") + (variant.isEmpty() ? "" : "/" + variant);
-        // A slash within a part would be read as another part.
-        return texts.values().stream().anyMatch(part -> part.indexOf('/') >= 0)
-                ? Optional.empty()
-                : Platform.parse(platform);
+        try {
+            return Optional.of(new Platform(
+                    texts.get("os").toLowerCase(Locale.ROOT),
+                    texts.get("architecture").toLowerCase(Locale.ROOT),
+                    texts.getOrDefault("variant", "").toLowerCase(Locale.ROOT),
+                    texts.getOrDefault("os.version", ""),
+                    List.of()));
+        } catch (IllegalArgumentException e) {
+            return Optional.empty();
+        }
     }
 }

@@ -43,11 +43,19 @@ final class RepositoryReader {
         name.ifPresent(pattern -> shadowed(entry, pattern));
         Supplier<GitSourceConfig> source = source(entry.section("source"));
         List<Platform> platforms = platforms(entry, "platforms");
-        Optional<Platform> byDefault = defaultPlatform(entry, platforms);
+        List<Platform> plain =
+                platforms.stream().filter(platform -> !platform.isFlavour()).toList();
+        if (plain.isEmpty() && !platforms.isEmpty()) {
+            entry.error(
+                    "platforms",
+                    "must have a platform without features, such as "
+                            + platforms.get(0).plain() + ": no index for everybody lists one with them");
+        }
+        Optional<Platform> byDefault = defaultPlatform(entry, plain);
         Optional<String> builder = entry.text(
                 "builder", "a key of kiln.builders (" + String.join(", ", builders) + ")", builders::contains);
         Optional<RepositoryConfig.Start> start = entry.choice("start", RepositoryConfig.Start.class);
-        Optional<AnswerWhen> answerWhen = answerWhen(entry, platforms);
+        Optional<AnswerWhen> answerWhen = answerWhen(entry, plain);
         Optional<Duration> partialAfter = entry.duration("partial-after", Duration.ZERO, Duration.ofDays(1));
         Optional<Duration> hop = entry.duration("hop", SHORTEST, Duration.ofDays(1));
         hop.filter(value -> value.compareTo(idleTimeout) >= 0)
@@ -163,7 +171,10 @@ final class RepositoryReader {
         for (Platform platform : wanted) {
             // no platforms at all is reported by itself
             if (!platforms.isEmpty() && !platforms.contains(platform)) {
-                entry.error(key, "names " + platform + ", which is not one of the entry's platforms " + platforms);
+                entry.error(
+                        key,
+                        "names " + platform + ", which is not one of the entry's platforms "
+                                + (platform.isFlavour() ? "without features " : "") + platforms);
             }
         }
     }

@@ -8,6 +8,7 @@ import akka.http.javadsl.ServerBinding;
 import akka.http.javadsl.settings.ServerSettings;
 import akka.pattern.Patterns;
 import akka.stream.SystemMaterializer;
+import akka.stream.javadsl.Flow;
 import com.typesafe.config.Config;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
@@ -121,7 +122,14 @@ public final class HttpServer {
     }
 
     private static ApiRoutes api(HttpServices services, LogRoutes logs, boolean admin) {
-        return new ApiRoutes(services.builds(), services.catalog(), services.history(), services.clock(), logs, admin);
+        return new ApiRoutes(
+                services.builds(),
+                services.catalog(),
+                services.history(),
+                services.clock(),
+                logs,
+                services.images(),
+                admin);
     }
 
     /**
@@ -156,7 +164,7 @@ public final class HttpServer {
                 .newServerAt(host, port)
                 .withSettings(settings(ServerSettings.create(system.classicSystem()))
                         .withMaxConnections(maxConnections(system.settings().config(), share)))
-                .bind(listener);
+                .bindFlow(Flow.fromGraph(new ConnectionFlow(listener::answer)));
     }
 
     /**
@@ -178,6 +186,7 @@ public final class HttpServer {
                 .withTransparentHeadRequests(false)
                 .withVerboseErrorMessages(false)
                 .withHttp2Enabled(false)
+                .withPipeliningLimit(ConnectionFlow.PIPELINING_LIMIT)
                 .withParsingErrorHandler(RefusedRequests.class.getName())
                 // Accept, Range and their like are read by the routes, from the text.
                 .withParserSettings(configured

@@ -4,7 +4,6 @@ import akka.http.javadsl.model.HttpProtocols;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.headers.TimeoutAccess;
-import akka.japi.function.Function;
 import dev.kiln.http.registry.RegistryRoutes;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.HeadContentLength;
@@ -25,13 +24,12 @@ import org.slf4j.LoggerFactory;
  * and makes a HEAD's answer a GET's without the body. An answer that is ready at once passes through without another
  * dispatcher. {@link #finish} sees every answer of the routes exactly once.
  */
-final class Listener implements Function<HttpRequest, CompletionStage<HttpResponse>> {
-    private static final long serialVersionUID = 1L;
+final class Listener {
     private static final Logger LOG = LoggerFactory.getLogger(Listener.class);
 
-    private final transient Routes registry;
-    private final transient Routes api;
-    private final transient Routes rest;
+    private final Routes registry;
+    private final Routes api;
+    private final Routes rest;
 
     /**
      * The routes of one listener.
@@ -45,9 +43,9 @@ final class Listener implements Function<HttpRequest, CompletionStage<HttpRespon
         this.rest = rest;
     }
 
-    @Override
-    public CompletionStage<HttpResponse> apply(HttpRequest request) {
-        Call call = Call.of(request);
+    /** @param gone as {@link Call#gone} */
+    CompletionStage<HttpResponse> answer(HttpRequest request, CompletionStage<Void> gone) {
+        Call call = Call.of(request, gone);
         Routes routes = routes(call.path());
         CompletionStage<HttpResponse> answer;
         try {

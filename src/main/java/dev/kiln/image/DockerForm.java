@@ -87,7 +87,7 @@ final class DockerForm {
     /**
      * The manifest list of an index, in the index's order.
      *
-     * @param manifests for each digest that the index lists, the manifest to list in its place
+     * @param manifests for each digest that the index lists, the manifest to list in its place; what has none is left out
      */
     static byte[] list(byte[] index, Map<Digest, Descriptor> manifests) {
         ObjectNode list = JsonNodeFactory.instance.objectNode();
@@ -96,6 +96,9 @@ final class DockerForm {
         ArrayNode entries = list.putArray("manifests");
         for (JsonNode child : ImageManifest.parseObject(index).path("manifests")) {
             Descriptor manifest = manifests.get(ImageManifest.descriptor(child).digest());
+            if (manifest == null) {
+                continue;
+            }
             ObjectNode entry = entries.addObject();
             put(entry, manifest.mediaType(), manifest.size(), manifest.digest());
             entry.set("platform", child.path("platform").deepCopy());

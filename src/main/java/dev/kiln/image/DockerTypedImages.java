@@ -2,14 +2,17 @@ package dev.kiln.image;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.github.benmanes.caffeine.cache.AsyncCache;
+import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.client.Hint;
 import dev.kiln.image.DockerForm.NoDockerFormException;
 import dev.kiln.image.PullAnswer.Served;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
@@ -18,6 +21,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -25,6 +29,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,7 +47,8 @@ public final class DockerTypedImages implements Images {
 
     /** What became of a document: its Docker form in the store, or why there is none. */
     private sealed interface Translation {
-        record Stored(Descriptor descriptor) implements Translation {}
+        /** @param without platforms whose images have no Docker form, and why: a list lists the others only */
+        record Stored(Descriptor descriptor, Map<Platform, String> without) implements Translation {}
 
         record None(String reason) implements Translation {}
     }
@@ -54,6 +60,10 @@ public final class DockerTypedImages implements Images {
     /** By the digest of the original. Forgetting one costs that it is made again, which gives the same bytes. */
     private final AsyncCache<Key, Translation> translations =
             Caffeine.newBuilder().maximumSize(BOUND).buildAsync();
+
+    /** Of what the store has, the same with what it lacks: one object, so that others can keep what they make of it. */
+    private final Cache<Served, Served> incomplete =
+            Caffeine.newBuilder().weakKeys().maximumSize(BOUND).build();
 
     /**
      * Translates what {@code images} serves.
@@ -71,7 +81,7 @@ public final class DockerTypedImages implements Images {
         CompletionStage<PullAnswer> answer = images.pull(pull);
         return pull.form().isDocker()
                 ? answer.thenCompose(a -> a instanceof Served served && isOci(served.descriptor())
-                        ? translated(pull.repository(), served).thenApply(s -> s)
+                        ? translated(pull, served)
                         : CompletableFuture.completedFuture(a))
                 : answer;
     }
@@ -79,6 +89,11 @@ public final class DockerTypedImages implements Images {
     @Override
     public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
         return images.pointers(repository, tag);
+    }
+
+    @Override
+    public CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform) {
+        return images.indexes(repository, tag, platform);
     }
 
     /** Whatever a digest names is served as it is, whoever asks. */
@@ -97,7 +112,8 @@ public final class DockerTypedImages implements Images {
                 || descriptor.mediaType().equals(MediaTypes.OCI_MANIFEST);
     }
 
-    private CompletionStage<Served> translated(RepositoryName repository, Served original) {
+    private CompletionStage<PullAnswer> translated(Pull pull, Served original) {
+        RepositoryName repository = pull.repository();
         Key key = new Key(repository, original.descriptor().digest());
         return translations
                 .get(
@@ -108,15 +124,17 @@ public final class DockerTypedImages implements Images {
                     throw unavailable(failure);
                 })
                 .thenCompose(translation -> {
-                    if (translation instanceof Translation.None none) {
-                        throw new Problem(
-                                ProblemCode.MANIFEST_UNKNOWN,
-                                424,
-                                none.reason() + "; use a client that takes OCI media types");
+                    Optional<String> refusal = refusal(translation, pull);
+                    if (refusal.isPresent()) {
+                        return CompletableFuture.completedFuture(new PullAnswer.BuildFailed(
+                                refusal.get() + "; use a client that takes OCI media types", Optional.empty()));
                     }
-                    Descriptor stored = ((Translation.Stored) translation).descriptor();
-                    return images.manifest(repository, stored.digest())
-                            .thenApply(served -> served.map(s -> withMissing(s, original))
+                    Translation.Stored stored = (Translation.Stored) translation;
+                    List<Platform> lacks = Stream.concat(
+                                    original.missing().stream(), stored.without().keySet().stream())
+                            .toList();
+                    return images.manifest(repository, stored.descriptor().digest())
+                            .thenApply(served -> served.map(s -> lacking(s, lacks))
                                     .orElseThrow(() -> {
                                         translations.synchronous().invalidate(key);
                                         return new Problem(
@@ -126,20 +144,40 @@ public final class DockerTypedImages implements Images {
                 });
     }
 
-    private static Served withMissing(Served translated, Served original) {
-        return original.missing().isEmpty()
-                ? translated
-                : new Served(translated.descriptor(), translated.bytes(), original.missing());
+    /** Why this pull cannot be answered: the platform it asks for has no Docker form, or it wants all and one has none. */
+    private static Optional<String> refusal(Translation translation, Pull pull) {
+        if (translation instanceof Translation.None none) {
+            return Optional.of(none.reason());
+        }
+        Map<Platform, String> without = ((Translation.Stored) translation).without();
+        return pull.plan().wholeIndex()
+                ? without.values().stream().findFirst()
+                : pull.hint()
+                        .or(() -> pull.otherwise().flatMap(Pull::hint))
+                        .map(Hint::platform)
+                        .map(Platform::plain)
+                        .map(without::get);
+    }
+
+    private Served lacking(Served translated, List<Platform> lacks) {
+        if (lacks.isEmpty()) {
+            return translated;
+        }
+        Served known = incomplete.getIfPresent(translated);
+        if (known == null || !known.missing().equals(lacks)) {
+            known = new Served(translated.descriptor(), translated.bytes(), lacks);
+            incomplete.put(translated, known);
+        }
+        return known;
     }
 
     private Translation translate(RepositoryName repository, Served original) {
         try {
             byte[] bytes = original.bytes().toArray();
             Descriptor descriptor = original.descriptor();
-            return new Translation.Stored(
-                    MediaTypes.isIndex(descriptor.mediaType())
-                            ? publishList(repository, descriptor, bytes)
-                            : publishManifest(repository, descriptor, bytes));
+            return MediaTypes.isIndex(descriptor.mediaType())
+                    ? publishList(repository, descriptor, bytes)
+                    : new Translation.Stored(publishManifest(repository, descriptor, bytes), Map.of());
         } catch (NoDockerFormException e) {
             return new Translation.None(e.getMessage());
         } catch (IOException e) {
@@ -148,17 +186,37 @@ public final class DockerTypedImages implements Images {
     }
 
     /** Its manifests first: a list that can be pulled lists nothing that cannot. */
-    private Descriptor publishList(RepositoryName repository, Descriptor index, byte[] bytes)
-            throws IOException, NoDockerFormException {
+    private Translation publishList(RepositoryName repository, Descriptor index, byte[] bytes) throws IOException {
         Map<Digest, Descriptor> manifests = new HashMap<>();
+        Map<Platform, String> without = new LinkedHashMap<>();
         for (JsonNode child : ImageManifest.parseObject(bytes).path("manifests")) {
             Descriptor listed = ImageManifest.descriptor(child);
-            manifests.put(
-                    listed.digest(),
-                    isOci(listed) ? publishManifest(repository, listed, read(listed.digest())) : listed);
+            try {
+                manifests.put(
+                        listed.digest(),
+                        isOci(listed) ? publishManifest(repository, listed, read(listed.digest())) : listed);
+            } catch (NoDockerFormException e) {
+                Platform platform = platform(child.path("platform"));
+                without.put(platform, platform + ": " + e.getMessage());
+            }
         }
-        return store.publishManifest(
-                repository, MediaTypes.DOCKER_LIST, DockerForm.list(bytes, manifests), ORIGIN + index.digest());
+        if (manifests.isEmpty()) {
+            return new Translation.None(without.values().iterator().next());
+        }
+        return new Translation.Stored(
+                store.publishManifest(
+                        repository, MediaTypes.DOCKER_LIST, DockerForm.list(bytes, manifests), ORIGIN + index.digest()),
+                without);
+    }
+
+    /** @param json of an index that Kiln composed */
+    private static Platform platform(JsonNode json) {
+        return new Platform(
+                json.path("os").asText(),
+                json.path("architecture").asText(),
+                json.path("variant").asText(""),
+                json.path("os.version").asText(""),
+                List.of());
     }
 
     private Descriptor publishManifest(RepositoryName repository, Descriptor manifest, byte[] bytes)

@@ -1,6 +1,7 @@
 package dev.kiln.image;
 
 import dev.kiln.oci.Digest;
+import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import java.util.List;
@@ -20,6 +21,13 @@ public interface Images {
      * text. Starts nothing.
      */
     CompletionStage<String> pointers(RepositoryName repository, Tag tag);
+
+    /**
+     * The indexes of what the tag means now, which is looked up as for a pull. Starts nothing.
+     *
+     * @param platform with features: the series of that flavour; else the common one
+     */
+    CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform);
 
     /** A manifest or index by digest, or empty when this repository has none of that digest. */
     CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest);

@@ -26,6 +26,10 @@ public final class IndexComposer {
     public static final String SOURCE = "org.opencontainers.image.source";
     /** The platforms that are missing, separated by commas; absent on a complete index. */
     public static final String MISSING = "dev.kiln.platforms.missing";
+    /** Of an entry: what its image needs of a machine's processor, separated by commas. */
+    public static final String FEATURES = "dev.kiln.platform.features";
+
+    private static final String WINDOWS = "windows";
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -37,12 +41,18 @@ public final class IndexComposer {
     /**
      * Everything the bytes depend on.
      *
+     * @param flavour whose series of indexes it is of; empty for the common one, and in events from before there were others
      * @param source the source's address if it may be shown, as recorded when the revision was opened
      * @param children in the order in which the index lists them
      * @param missing platforms of the revision that are not among them
      */
     public record Composition(
-            int version, Revision revision, Optional<String> source, List<Child> children, List<Platform> missing) {
+            int version,
+            Revision revision,
+            Optional<String> source,
+            Optional<Platform> flavour,
+            List<Child> children,
+            List<Platform> missing) {
         public Composition {
             children = List.copyOf(children);
             missing = List.copyOf(missing);
@@ -64,6 +74,11 @@ public final class IndexComposer {
             entry.put("digest", child.manifest().digest().value());
             entry.put("size", child.manifest().size());
             put(entry.putObject("platform"), child.platform());
+            // OCI has no place for them: "features" is reserved, and "os.features" are those of the operating system.
+            if (!child.platform().features().isEmpty() && !child.platform().os().equals(WINDOWS)) {
+                entry.putObject("annotations")
+                        .put(FEATURES, String.join(",", child.platform().features()));
+            }
         }
         ObjectNode annotations = index.putObject("annotations");
         if (!composition.missing().isEmpty()) {
@@ -83,6 +98,12 @@ public final class IndexComposer {
     static void put(ObjectNode json, Platform platform) {
         json.put("architecture", platform.architecture());
         json.put("os", platform.os());
+        if (!platform.osVersion().isEmpty()) {
+            json.put("os.version", platform.osVersion());
+        }
+        if (!platform.features().isEmpty() && platform.os().equals(WINDOWS)) {
+            platform.features().forEach(json.putArray("os.features")::add);
+        }
         if (!platform.variant().isEmpty()) {
             json.put("variant", platform.variant());
         }

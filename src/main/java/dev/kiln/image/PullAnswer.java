@@ -39,7 +39,8 @@ public sealed interface PullAnswer {
     /**
      * What the pull waits for will not come by itself.
      *
-     * @param message one line that names the platform and why
+     * @param message one line that says why, and for which platform where it is one
+     * @param build empty when no build was begun, or its image is there and of no use to this client
      */
-    record BuildFailed(String message, BuildKey build) implements PullAnswer {}
+    record BuildFailed(String message, Optional<BuildKey> build) implements PullAnswer {}
 }

@@ -2,11 +2,9 @@ package dev.kiln.image;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.util.ByteString;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.ContentStore;
-import dev.kiln.blob.Links;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
@@ -17,7 +15,6 @@ import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
-import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
@@ -26,8 +23,6 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Sources;
 import dev.kiln.source.Sources.TagsAnswer;
-import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.time.Clock;
 import java.time.Duration;
@@ -42,6 +37,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -57,19 +53,15 @@ public final class PullImages implements Images {
 
     private record CachedRevision(RevisionSnapshot snapshot, Instant until) {}
 
-    private record ContentKey(RepositoryName repository, Digest digest) {}
-
     private final KilnConfig config;
     private final RevisionWaiter.Peers.Shared peers;
-    private final ContentStore store;
-    private final Executor storeExecutor;
     private final HopSigner signer;
     private final Supplier<Optional<String>> databaseAway;
     private final ActorRef<Waiters.Message> waiters;
 
     private final TagLookUps lookUps;
-    private final Cache<TagKey, CachedRevision> revisions;
-    private final Cache<ContentKey, PullAnswer.Served> manifests;
+    private final Cache<Series, CachedRevision> revisions;
+    private final StoredManifests manifests;
 
     /**
      * The images of this node.
@@ -93,32 +85,26 @@ public final class PullImages implements Images {
         this.peers = new RevisionWaiter.Peers.Shared(
                 tags, sources, builds, history, config.queue().ask(), clock);
         this.lookUps = new TagLookUps(tags, sources);
-        this.store = store;
-        this.storeExecutor = storeExecutor;
         this.signer = signer;
         this.databaseAway = databaseAway;
         long half = config.cache().maxBytes() / 2;
         this.revisions = Caffeine.newBuilder()
                 .maximumWeight(half)
-                .<TagKey, CachedRevision>weigher((key, cached) -> 2000
+                .<Series, CachedRevision>weigher((key, cached) -> 2000
                         + cached.snapshot().index().map(i -> i.bytes().size()).orElse(0))
                 .build();
-        this.manifests = Caffeine.newBuilder()
-                .maximumWeight(half)
-                .<ContentKey, PullAnswer.Served>weigher(
-                        (key, served) -> 500 + served.bytes().size())
-                .expireAfterWrite(config.cache().maxLife())
-                .build();
+        this.manifests =
+                new StoredManifests(store, storeExecutor, half, config.cache().maxLife());
         this.waiters = context.spawn(Waiters.create(peers, this::remember), "waiters");
     }
 
-    private void remember(TagKey revision, RevisionSnapshot snapshot) {
+    private void remember(Series series, RevisionSnapshot snapshot) {
         Duration life =
                 snapshot.complete() ? config.cache().maxLife() : config.cache().partialLife();
         CachedRevision latest =
                 new CachedRevision(snapshot, peers.clock().instant().plus(life));
         // Two waiters may overlap: an index never shrinks.
-        revisions.asMap().merge(revision, latest, (old, now) -> snapshot.isBehind(old.snapshot()) ? old : now);
+        revisions.asMap().merge(series, latest, (old, now) -> snapshot.isBehind(old.snapshot()) ? old : now);
     }
 
     @Override
@@ -174,18 +160,25 @@ public final class PullImages implements Images {
 
     /** For who only looks: what is there. Nothing is opened, started or waited for. */
     private CompletionStage<PullAnswer> newest(Waiting waiting) {
-        TagKey key = new TagKey(
-                waiting.pull().repository(),
-                waiting.hop().revision().orElseThrow().asTag());
-        CachedRevision cached = revisions.getIfPresent(key);
+        Series series = series(waiting.pull(), waiting.hop().revision().orElseThrow());
+        CachedRevision cached = revisions.getIfPresent(series);
         if (cached != null && isGood(cached.until(), peers.clock().instant())) {
             return newest(waiting, Optional.of(cached.snapshot()));
         }
-        return peers.tags().ask(key, TagEntity.GetRevision::new).thenCompose(view -> {
-            Optional<RevisionSnapshot> seen = view.opened().map(opened -> RevisionSnapshot.of(key, view, Map.of()));
-            seen.ifPresent(snapshot -> remember(key, snapshot));
+        return view(series).thenCompose(view -> {
+            Optional<RevisionSnapshot> seen =
+                    view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
+            seen.ifPresent(snapshot -> remember(series, snapshot));
             return newest(waiting, seen);
         });
+    }
+
+    private CompletionStage<TagEntity.View> view(Series series) {
+        return peers.tags().ask(series.revision(), replyTo -> new TagEntity.GetRevision(series.flavour(), replyTo));
+    }
+
+    private static Series series(Pull pull, Revision revision) {
+        return Series.of(new TagKey(pull.repository(), revision.asTag()), pull.hint());
     }
 
     private CompletionStage<PullAnswer> newest(Waiting waiting, Optional<RevisionSnapshot> seen) {
@@ -222,7 +215,7 @@ public final class PullImages implements Images {
     private Optional<Revision> knownRevision(Pull pull, Instant now) {
         TagKey key = new TagKey(pull.repository(), pull.tag());
         return key.revision()
-                .filter(r -> revisions.getIfPresent(key) != null)
+                .filter(r -> revisions.getIfPresent(series(pull, r)) != null)
                 .or(() -> lookUps.known(key, until -> isGood(until, now)));
     }
 
@@ -233,7 +226,7 @@ public final class PullImages implements Images {
 
     private Optional<CompletionStage<PullAnswer>> fromCache(
             RepositoryConfig repository, Pull pull, Revision revision, Instant now) {
-        CachedRevision cached = revisions.getIfPresent(new TagKey(pull.repository(), revision.asTag()));
+        CachedRevision cached = revisions.getIfPresent(series(pull, revision));
         if (cached == null || !isGood(cached.until(), now)) {
             return Optional.empty();
         }
@@ -250,6 +243,10 @@ public final class PullImages implements Images {
                                 now)
                         instanceof WaitPolicy.Decision.Answer;
         return answer ? Optional.of(serve(repository, pull, snapshot)) : Optional.empty();
+    }
+
+    private static boolean isUnavailable(Throwable failure) {
+        return failure instanceof Problem problem && problem.code() == ProblemCode.UNAVAILABLE;
     }
 
     private static boolean isUnknownTag(Throwable failure) {
@@ -274,6 +271,10 @@ public final class PullImages implements Images {
                             && waiting.pull().otherwise().isPresent()) {
                         return resolve(waiting.otherwise());
                     }
+                    if (isUnavailable(cause(failure))
+                            && waiting.pull().otherwise().isPresent()) {
+                        return resolveOtherwise(waiting, cause(failure));
+                    }
                     if (!(cause(failure) instanceof TimeoutException)) {
                         return CompletableFuture.<PullAnswer>failedFuture(cause(failure));
                     }
@@ -290,6 +291,14 @@ public final class PullImages implements Images {
                 .thenCompose(answer -> answer);
     }
 
+    /** Nobody can say now whether there is such a tag; as far as anybody knows there is none. */
+    private CompletionStage<PullAnswer> resolveOtherwise(Waiting waiting, Throwable unavailable) {
+        return resolve(waiting.otherwise()).exceptionallyCompose(failure -> {
+            // Only a complete answer of the source makes a 404.
+            return CompletableFuture.failedFuture(isUnknownTag(cause(failure)) ? unavailable : cause(failure));
+        });
+    }
+
     private CompletionStage<PullAnswer> await(Waiting waiting) {
         Pull pull = waiting.pull();
         Revision revision = waiting.hop().revision().orElseThrow();
@@ -301,7 +310,8 @@ public final class PullImages implements Images {
         CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
         RevisionWaiter.Join join =
                 new RevisionWaiter.Join(pull.wish(), pull.cause().get(), waiting.deadline(), outcome);
-        waiters.tell(new Waiters.Wait(new TagKey(pull.repository(), revision.asTag()), waiting.repository(), join));
+        waiters.tell(new Waiters.Wait(series(pull, revision), waiting.repository(), join));
+        pull.gone().thenRun(() -> waiters.tell(new Waiters.Leave(series(pull, revision), outcome)));
         // Only a waiter that failed with the message in its mailbox leaves it open.
         Duration longest = waiting.left(peers.clock().instant()).plus(SLACK);
         return outcome.orTimeout(longest.toMillis(), TimeUnit.MILLISECONDS).thenCompose(end -> onOutcome(waiting, end));
@@ -315,7 +325,10 @@ public final class PullImages implements Images {
             return done(new PullAnswer.BuildFailed(
                     "build failed for " + gaveUp.build().platform() + ": "
                             + gaveUp.failure().message(),
-                    gaveUp.build()));
+                    Optional.of(gaveUp.build())));
+        }
+        if (end instanceof RevisionWaiter.Outcome.Refused refused) {
+            return done(new PullAnswer.BuildFailed(refused.message(), Optional.empty()));
         }
         RevisionWaiter.Outcome.TimedOut timedOut = (RevisionWaiter.Outcome.TimedOut) end;
         if (timedOut.queueFull()) {
@@ -366,39 +379,46 @@ public final class PullImages implements Images {
 
     @Override
     public CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest) {
-        ContentKey key = new ContentKey(repository, digest);
-        PullAnswer.Served cached = manifests.getIfPresent(key);
-        if (cached != null) {
-            return CompletableFuture.completedFuture(Optional.of(cached));
-        }
-        return CompletableFuture.supplyAsync(() -> read(key), storeExecutor).exceptionally(failure -> {
+        return manifests.find(repository, digest).exceptionally(failure -> {
             throw problem(failure);
         });
     }
 
-    private Optional<PullAnswer.Served> read(ContentKey key) {
-        try {
-            Optional<Links.Link> link =
-                    store.links().find(key.repository(), key.digest()).filter(l -> l.kind() == Links.Kind.MANIFEST);
-            if (link.isEmpty()) {
-                return Optional.empty();
-            }
-            try (InputStream in = store.blobs().open(key.digest())) {
-                byte[] bytes = in.readNBytes(ImageManifest.MAX_SIZE);
-                PullAnswer.Served served = new PullAnswer.Served(
-                        new Descriptor(link.get().mediaType(), key.digest(), bytes.length),
-                        ByteString.fromArrayUnsafe(bytes),
-                        List.of());
-                manifests.put(key, served);
-                return Optional.of(served);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    @Override
+    public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+        return lookedUp(
+                repository,
+                tag,
+                (found, revision) -> view(new Series(revision, Optional.empty()))
+                        .thenApply(view -> PointerIndex.compose(
+                                repository,
+                                tag,
+                                revision.revision().orElseThrow(),
+                                offered(found, view),
+                                RevisionSnapshot.children(view))));
     }
 
     @Override
-    public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
+    public CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform) {
+        Optional<Platform> flavour = platform.filter(Platform::isFlavour);
+        return lookedUp(
+                repository,
+                tag,
+                (found, revision) -> peers.tags()
+                        .ask(revision, TagEntity.GetIndexes::new)
+                        .thenApply(seen -> {
+                            List<Platform> platforms =
+                                    seen.platforms().isEmpty() ? found.platforms() : seen.platforms();
+                            if (flavour.isPresent() && !platforms.contains(flavour.get())) {
+                                throw new Problem(ProblemCode.REQUEST_INVALID, flavour.get() + " is not built here");
+                            }
+                            return IndexHistory.of(new Series(revision, flavour), platforms, seen.indexes());
+                        }));
+    }
+
+    /** Answers about what a tag means, which must be known within one hop. */
+    private <A> CompletionStage<A> lookedUp(
+            RepositoryName repository, Tag tag, BiFunction<RepositoryConfig, TagKey, CompletionStage<A>> answer) {
         Optional<RepositoryConfig> found = config.repository(repository);
         if (found.isEmpty() || tag.isReferrersFallback()) {
             return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "there is no " + tag + " here"));
@@ -406,14 +426,7 @@ public final class PullImages implements Images {
         return lookUps.revision(new TagKey(repository, tag), found.get())
                 .copy()
                 .orTimeout(found.get().hop().toMillis(), TimeUnit.MILLISECONDS)
-                .thenCompose(revision -> peers.tags()
-                        .ask(new TagKey(repository, revision.asTag()), TagEntity.GetRevision::new)
-                        .thenApply(view -> PointerIndex.compose(
-                                repository,
-                                tag,
-                                revision,
-                                offered(found.get(), view),
-                                RevisionSnapshot.children(view))))
+                .thenCompose(revision -> answer.apply(found.get(), new TagKey(repository, revision.asTag())))
                 .exceptionally(failure -> {
                     throw problem(failure);
                 });
@@ -446,7 +459,9 @@ public final class PullImages implements Images {
     /** What can be pulled of a revision, now or when it is built. */
     private static List<Platform> offered(RepositoryConfig repository, TagEntity.View view) {
         if (view.opened().isEmpty()) {
-            return repository.platforms();
+            return repository.platforms().stream()
+                    .filter(platform -> !platform.isFlavour())
+                    .toList();
         }
         Set<Platform> built = RevisionSnapshot.children(view).stream()
                 .map(IndexComposer.Child::platform)

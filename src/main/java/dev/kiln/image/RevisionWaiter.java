@@ -42,8 +42,8 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /**
- * Waits for one revision on behalf of all pulls of it on this node, so that its entities see one subscriber a node. Opens
- * the revision, starts the builds the pulls want, has finished ones composed, and answers each pull when the policy says
+ * Waits for one series of a revision's indexes on behalf of all pulls of it on this node, so that the entities see one
+ * subscriber a node. Opens the revision, starts the builds the pulls want, has finished ones composed, and answers each pull when the policy says
  * so or its hop ends. Keeps nothing that the entities do not know: it may stop at any time, and then fails its pulls.
  */
 final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
@@ -58,6 +58,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
 
     /** A pull begins to wait. */
     record Join(Wish wish, Cause cause, Instant deadline, CompletableFuture<Outcome> outcome) implements Message {}
+
+    /** A pull's client has gone. */
+    record Leave(CompletableFuture<Outcome> outcome) implements Message {}
 
     record Stop() implements Message {}
 
@@ -100,6 +103,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
                 implements Outcome {}
 
         record GaveUp(BuildKey build, BuildFailure failure) implements Outcome {}
+
+        /** The source cannot be built at all. */
+        record Refused(String message) implements Outcome {}
     }
 
     /**
@@ -120,6 +126,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private final TimerScheduler<Message> timers;
     private final TagKey key;
     private final Revision revision;
+    private final Optional<Platform> flavour;
     private final RepositoryConfig config;
     private final Peers.Shared peers;
     private final Consumer<RevisionSnapshot> seen;
@@ -139,27 +146,28 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private boolean stopping;
 
     /**
-     * The waiter of the revision that {@code key} names.
+     * The waiter of a series.
      *
      * @param idle told, from this actor, when nobody has waited for a while; a {@link Stop} should follow
      */
     static Behavior<Message> create(
-            TagKey key, RepositoryConfig config, Peers peers, Consumer<ActorRef<Message>> idle) {
+            Series series, RepositoryConfig config, Peers peers, Consumer<ActorRef<Message>> idle) {
         return Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new RevisionWaiter(context, timers, key, config, peers, idle)));
+                Behaviors.withTimers(timers -> new RevisionWaiter(context, timers, series, config, peers, idle)));
     }
 
     private RevisionWaiter(
             ActorContext<Message> context,
             TimerScheduler<Message> timers,
-            TagKey key,
+            Series series,
             RepositoryConfig config,
             Peers peers,
             Consumer<ActorRef<Message>> idle) {
         super(context);
         this.timers = timers;
-        this.key = key;
+        this.key = series.revision();
         this.revision = key.revision().orElseThrow();
+        this.flavour = series.flavour();
         this.config = config;
         this.peers = peers.shared();
         this.seen = peers.seen();
@@ -176,6 +184,10 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     public Receive<Message> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Join.class, this::onJoin)
+                .onMessage(Leave.class, leave -> {
+                    pulls.leave(leave.outcome());
+                    return evaluate();
+                })
                 .onMessage(Viewed.class, this::onViewed)
                 .onMessage(Archived.class, this::onArchived)
                 .onMessage(Status.class, this::onStatus)
@@ -209,8 +221,12 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private void open() {
         if (!opening) {
             opening = true;
-            ask(Asked.OPEN, TagEntity.GetRevision::new);
+            ask(Asked.OPEN, this::getRevision);
         }
+    }
+
+    private TagEntity.Command getRevision(ActorRef<TagEntity.View> replyTo) {
+        return new TagEntity.GetRevision(flavour, replyTo);
     }
 
     private void ask(Asked asked, Function<ActorRef<TagEntity.View>, TagEntity.Command> command) {
@@ -270,8 +286,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
                     .orElse(new Cause("", "", "", key.tag().value()));
             ask(
                     Asked.OPEN,
-                    replyTo ->
-                            new TagEntity.Open(there.sourceUrl(), there.archive(), config.platforms(), cause, replyTo));
+                    replyTo -> new TagEntity.Open(
+                            there.sourceUrl(), there.archive(), config.platforms(), cause, flavour, replyTo));
             return this;
         }
         if (archived.failure() instanceof TimeoutException && !pulls.isEmpty()) {
@@ -281,7 +297,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
         opening = false;
         if (answer instanceof ArchiveAnswer.Refused refused) {
-            pulls.failAll(new Problem(ProblemCode.MANIFEST_UNKNOWN, 424, refused.message()));
+            pulls.refuseAll(refused.message());
         } else if (answer instanceof ArchiveAnswer.Unavailable unavailable) {
             pulls.failAll(new Problem(ProblemCode.UNAVAILABLE, unavailable.reason()));
         } else {
@@ -320,7 +336,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         Optional<Platform> joins = pull.wish().joining(config, known.platforms());
         if (joins.isPresent()) {
             if (joining.add(joins.get())) {
-                ask(Asked.JOIN, replyTo -> new TagEntity.Join(joins.get(), pull.cause(), replyTo));
+                ask(Asked.JOIN, replyTo -> new TagEntity.Join(joins.get(), pull.cause(), flavour, replyTo));
             }
             return;
         }
@@ -382,7 +398,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         if (!built.isEmpty()) {
             composing = true;
             moreUntil = peers.clock().instant().plus(SETTLE);
-            ask(Asked.COMPOSE, replyTo -> new TagEntity.Compose(built, replyTo));
+            Optional<Cause> cause = pulls.cause(
+                    built.stream().map(IndexComposer.Child::platform).collect(Collectors.toUnmodifiableSet()));
+            ask(Asked.COMPOSE, replyTo -> new TagEntity.Compose(flavour, built, cause, replyTo));
         }
     }
 
@@ -437,7 +455,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
             subscribe();
             pulls.forEach(this::start);
             compose();
-            ask(Asked.REFRESH, TagEntity.GetRevision::new);
+            ask(Asked.REFRESH, this::getRevision);
         } else if (!pulls.isEmpty()) {
             open();
         }

@@ -51,36 +51,75 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     /** What the ref was last known to mean. */
     public record GetMeaning(ActorRef<Meant> replyTo) implements Command {}
 
-    public record GetRevision(ActorRef<View> replyTo) implements Command {}
+    /** @param flavour the series of indexes that is asked about; empty: the common one */
+    public record GetRevision(Optional<Platform> flavour, ActorRef<View> replyTo) implements Command {}
 
-    /** Fixes source and platforms of a revision, unless they are fixed already. */
+    /** Every index of a revision. */
+    public record GetIndexes(ActorRef<Indexes> replyTo) implements Command {}
+
+    /**
+     * Fixes source and platforms of a revision, unless they are fixed already.
+     *
+     * @param flavour as in {@link GetRevision}
+     */
     public record Open(
-            String source, SourceArchive archive, List<Platform> platforms, Cause cause, ActorRef<View> replyTo)
+            String source,
+            SourceArchive archive,
+            List<Platform> platforms,
+            Cause cause,
+            Optional<Platform> flavour,
+            ActorRef<View> replyTo)
             implements Command {
         public Open {
             platforms = List.copyOf(platforms);
         }
     }
 
-    /** Adds a platform to an open revision's set. */
-    public record Join(Platform platform, Cause cause, ActorRef<View> replyTo) implements Command {}
+    /**
+     * Adds a platform to an open revision's set.
+     *
+     * @param flavour as in {@link GetRevision}
+     */
+    public record Join(Platform platform, Cause cause, Optional<Platform> flavour, ActorRef<View> replyTo)
+            implements Command {}
 
-    /** These are built: answer the index that lists at least them. */
-    public record Compose(List<IndexComposer.Child> built, ActorRef<View> replyTo) implements Command {
+    /**
+     * These are built: answer the series' index that lists at least them.
+     *
+     * @param flavour as in {@link GetRevision}
+     * @param cause the pull that wants it; empty when nobody waits for it
+     */
+    public record Compose(
+            Optional<Platform> flavour, List<IndexComposer.Child> built, Optional<Cause> cause, ActorRef<View> replyTo)
+            implements Command {
         public Compose {
             built = List.copyOf(built);
         }
     }
 
-    private record Published(Composition composition, Optional<Descriptor> index, String failure) implements Command {}
+    private record Published(Composition composition, Optional<Cause> cause, Optional<Descriptor> index, String failure)
+            implements Command {}
 
     /** @param revision empty when the ref was never seen */
     public record Meant(Optional<Revision> revision) implements Wire {}
 
     /**
-     * A revision as it stands.
+     * A revision's indexes of all series, in the order in which they were composed.
+     *
+     * @param platforms of the revision, flavours included; empty when it was never pulled
+     */
+    public record Indexes(List<Platform> platforms, List<TagEvent.IndexComposed> indexes) implements Wire {
+        public Indexes {
+            platforms = List.copyOf(platforms);
+            indexes = List.copyOf(indexes);
+        }
+    }
+
+    /**
+     * A revision as it stands, as one series of its indexes sees it.
      *
      * @param opened empty when it was never pulled; then the rest is empty too
+     * @param platforms what the series lists when it is complete
      * @param failure why the index could not be composed; empty when nothing failed
      */
     public record View(
@@ -106,7 +145,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     private final Clock clock;
 
     private final Map<Platform, Descriptor> toCompose = new HashMap<>();
-    private final List<ActorRef<View>> pending = new ArrayList<>();
+    private final List<Compose> pending = new ArrayList<>();
     /** What is on its way into the store; an answer about anything else is none. */
     private Optional<Composition> publishing = Optional.empty();
 
@@ -140,7 +179,7 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
         return newSignalHandlerBuilder()
                 .onSignal(RecoveryCompleted.instance(), state -> {
                     publishing = Optional.empty();
-                    answerPending(view(state, Optional.of("the index could not be recorded")));
+                    answerPending(state, Optional.of("the index could not be recorded"));
                 })
                 .build();
     }
@@ -155,7 +194,11 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
                     return Effect().none();
                 })
                 .onCommand(GetRevision.class, (state, get) -> {
-                    get.replyTo().tell(view(state, Optional.empty()));
+                    get.replyTo().tell(view(state, get.flavour(), Optional.empty()));
+                    return Effect().none();
+                })
+                .onCommand(GetIndexes.class, (state, get) -> {
+                    get.replyTo().tell(new Indexes(state.platforms(), state.indexes()));
                     return Effect().none();
                 })
                 .onCommand(Open.class, this::onOpen)
@@ -184,23 +227,27 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
                 ? List.of()
                 : List.of(new TagEvent.RevisionOpened(
                         open.source(), open.archive(), open.platforms(), open.cause(), clock.instant()));
-        return Effect().persist(events).thenRun(next -> open.replyTo().tell(view(next, Optional.empty())));
+        return Effect()
+                .persist(events)
+                .thenRun(next -> open.replyTo().tell(view(next, open.flavour(), Optional.empty())));
     }
 
     private Effect<TagEvent, TagState> onJoin(TagState state, Join join) {
         List<TagEvent> events = state.opened().isEmpty() || state.platforms().contains(join.platform())
                 ? List.of()
                 : List.of(new TagEvent.PlatformJoined(join.platform(), join.cause(), clock.instant()));
-        return Effect().persist(events).thenRun(next -> join.replyTo().tell(view(next, Optional.empty())));
+        return Effect()
+                .persist(events)
+                .thenRun(next -> join.replyTo().tell(view(next, join.flavour(), Optional.empty())));
     }
 
     private Effect<TagEvent, TagState> onCompose(TagState state, Compose compose) {
         if (pending.size() >= MAX_PENDING) {
-            compose.replyTo().tell(view(state, Optional.of("too many compositions are waiting")));
+            compose.replyTo().tell(view(state, compose.flavour(), Optional.of("too many compositions are waiting")));
             return Effect().none();
         }
         compose.built().forEach(child -> toCompose.put(child.platform(), child.manifest()));
-        pending.add(compose.replyTo());
+        pending.add(compose);
         publishNext(state);
         return Effect().none();
     }
@@ -210,17 +257,24 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
         if (publishing.isPresent() || pending.isEmpty()) {
             return;
         }
-        Optional<Composition> next = key.revision().flatMap(revision -> state.compose(revision, toCompose));
-        if (next.isEmpty()) {
-            answerPending(view(state, Optional.empty()));
-            return;
+        for (Compose compose : pending) {
+            Optional<Composition> next =
+                    key.revision().flatMap(revision -> state.compose(revision, compose.flavour(), toCompose));
+            if (next.isPresent()) {
+                publish(next.get(), compose.cause());
+                return;
+            }
         }
-        publishing = next;
-        Composition composition = next.get();
+        answerPending(state, Optional.empty());
+    }
+
+    private void publish(Composition composition, Optional<Cause> cause) {
+        publishing = Optional.of(composition);
         context.pipeToSelf(
                 publisher.publish(key, IndexComposer.compose(composition)),
                 (index, failure) -> new Published(
                         composition,
+                        cause,
                         Optional.ofNullable(index),
                         failure == null ? "" : String.valueOf(failure.getMessage())));
     }
@@ -233,11 +287,12 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
         if (published.index().isEmpty()) {
             publishing = Optional.empty();
             context.getLog().error("could not publish an index of {}: {}", key, published.failure());
-            answerPending(view(state, Optional.of("the index could not be stored")));
+            answerPending(state, Optional.of("the index could not be stored"));
             return Effect().none();
         }
         return Effect()
-                .persist(new TagEvent.IndexComposed(published.index().get(), published.composition(), clock.instant()))
+                .persist(new TagEvent.IndexComposed(
+                        published.index().get(), published.composition(), published.cause(), clock.instant()))
                 .thenRun(next -> {
                     publishing = Optional.empty();
                     // Composes again at once if more was built meanwhile, else answers everybody.
@@ -245,13 +300,13 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
                 });
     }
 
-    private void answerPending(View view) {
+    private void answerPending(TagState state, Optional<String> failure) {
         toCompose.clear();
-        pending.forEach(replyTo -> replyTo.tell(view));
+        pending.forEach(compose -> compose.replyTo().tell(view(state, compose.flavour(), failure)));
         pending.clear();
     }
 
-    private static View view(TagState state, Optional<String> failure) {
-        return new View(state.opened(), state.platforms(), state.newest(), failure);
+    private static View view(TagState state, Optional<Platform> flavour, Optional<String> failure) {
+        return new View(state.opened(), Series.platforms(state.platforms(), flavour), state.newest(flavour), failure);
     }
 }

@@ -44,8 +44,13 @@ public sealed interface TagEvent {
     /** A platform that was configured later was asked for. */
     record PlatformJoined(Platform platform, Cause cause, Instant at) implements TagEvent {}
 
-    /** Exactly these bytes, and their link, are in the content store. */
-    record IndexComposed(Descriptor index, IndexComposer.Composition composition, Instant at) implements TagEvent {}
+    /**
+     * Exactly these bytes, and their link, are in the content store.
+     *
+     * @param cause the pull that it was composed for; empty when nobody waited, and in events from before it was recorded
+     */
+    record IndexComposed(Descriptor index, IndexComposer.Composition composition, Optional<Cause> cause, Instant at)
+            implements TagEvent {}
 
     /** The address as an index may carry it: https and ssh only, without user information. */
     static Optional<String> publicSource(String source) {

@@ -71,7 +71,7 @@ final class TagLookUps {
             return lookUpInSource(key, repository);
         }
         // A revision that was pulled before needs no git.
-        return tags.ask(key, TagEntity.GetRevision::new)
+        return tags.<TagEntity.View>ask(key, replyTo -> new TagEntity.GetRevision(Optional.empty(), replyTo))
                 .thenCompose(view -> view.opened().isPresent()
                         ? CompletableFuture.completedFuture(key.revision().get())
                         : lookUpInSource(key, repository));

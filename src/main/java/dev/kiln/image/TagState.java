@@ -6,67 +6,87 @@ import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.Revision;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /**
- * One tag: of a ref what it means, of a revision its platform set and its newest index. Without Akka. Earlier indexes are
- * in the journal and the content store; nobody decides by them.
+ * One tag: of a ref what it means, of a revision its platform set and its indexes. Without Akka.
+ *
+ * <p>A revision has a common series of indexes, for everybody, and one for each flavour that was asked for, which lists
+ * that flavour in place of its plain platform. Each series only grows.
+ *
+ * @param platforms of the revision, flavours included
+ * @param indexes of all series, in the order in which they were composed: at most one for each platform and series, since
+ *     each lists more than the one before it, or as much of more platforms
  */
 public record TagState(
         Optional<TagEvent.RefMeant> meaning,
         Optional<TagEvent.RevisionOpened> opened,
         List<Platform> platforms,
-        Optional<TagEvent.IndexComposed> newest) {
+        List<TagEvent.IndexComposed> indexes) {
 
-    public static final TagState EMPTY = new TagState(Optional.empty(), Optional.empty(), List.of(), Optional.empty());
+    public static final TagState EMPTY = new TagState(Optional.empty(), Optional.empty(), List.of(), List.of());
 
     public TagState {
         platforms = List.copyOf(platforms);
+        indexes = List.copyOf(indexes);
+    }
+
+    /** The newest index of a series. */
+    Optional<TagEvent.IndexComposed> newest(Optional<Platform> flavour) {
+        return indexes.stream()
+                .filter(index -> index.composition().flavour().equals(flavour))
+                .reduce((older, newer) -> newer);
     }
 
     /**
-     * The index that lists what the newest one does and {@code built}; empty when that changes nothing. Never lists fewer
-     * than the newest, and what it lists once it never replaces: an index never shrinks, and a platform has one result.
+     * The index of a series that lists what the newest one does and all that is {@code built}; empty when that changes
+     * nothing. Never lists fewer than the newest, and what any index lists once no other replaces: an index never shrinks,
+     * and a platform has one result.
      */
-    Optional<Composition> compose(Revision revision, Map<Platform, Descriptor> built) {
-        List<Child> known = newest.map(n -> n.composition().children()).orElse(List.of());
+    Optional<Composition> compose(Revision revision, Optional<Platform> flavour, Map<Platform, Descriptor> built) {
+        if (flavour.isPresent() && !platforms.contains(flavour.get())) {
+            return Optional.empty();
+        }
+        Map<Platform, Descriptor> known = new HashMap<>(built);
+        indexes.forEach(index ->
+                index.composition().children().forEach(child -> known.put(child.platform(), child.manifest())));
         List<Child> children = new ArrayList<>();
         List<Platform> missing = new ArrayList<>();
-        for (Platform platform : platforms) {
-            Optional<Descriptor> manifest = known.stream()
-                    .filter(c -> c.platform().equals(platform))
-                    .map(Child::manifest)
-                    .findFirst()
-                    .or(() -> Optional.ofNullable(built.get(platform)));
-            manifest.ifPresentOrElse(m -> children.add(new Child(platform, m)), () -> missing.add(platform));
+        for (Platform platform : Series.platforms(platforms, flavour)) {
+            Optional.ofNullable(known.get(platform))
+                    .ifPresentOrElse(m -> children.add(new Child(platform, m)), () -> missing.add(platform));
         }
         Composition composition = new Composition(
                 IndexComposer.VERSION,
                 revision,
                 opened.flatMap(o -> TagEvent.publicSource(o.source())),
+                flavour,
                 children,
                 missing);
         boolean same = children.isEmpty()
-                || newest.map(n -> n.composition().equals(composition)).orElse(false);
+                || newest(flavour).map(n -> n.composition().equals(composition)).orElse(false);
         return same ? Optional.empty() : Optional.of(composition);
     }
 
     public TagState apply(TagEvent event) {
         if (event instanceof TagEvent.RefMeant e) {
-            return new TagState(Optional.of(e), opened, platforms, newest);
+            return new TagState(Optional.of(e), opened, platforms, indexes);
         }
         if (event instanceof TagEvent.RevisionOpened e) {
-            return new TagState(meaning, Optional.of(e), e.platforms(), newest);
+            return new TagState(meaning, Optional.of(e), e.platforms(), indexes);
         }
         if (event instanceof TagEvent.PlatformJoined e) {
             List<Platform> more = new ArrayList<>(platforms);
             more.add(e.platform());
-            return new TagState(meaning, opened, more, newest);
+            return new TagState(meaning, opened, more, indexes);
         }
         if (event instanceof TagEvent.IndexComposed e) {
-            return new TagState(meaning, opened, platforms, Optional.of(e));
+            List<TagEvent.IndexComposed> more = new ArrayList<>(indexes);
+            more.add(e);
+            return new TagState(meaning, opened, platforms, more);
         }
         throw new IllegalStateException("every event is one of the above");
     }

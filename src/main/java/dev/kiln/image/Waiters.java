@@ -12,26 +12,31 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
 
-/** This node's waiters, one for each revision that somebody waits for. */
+/** This node's waiters, one for each series that somebody waits for. */
 final class Waiters extends AbstractBehavior<Waiters.Message> {
     private static final int MAX_WAITERS = 20_000;
 
     sealed interface Message {}
 
-    record Wait(TagKey revision, RepositoryConfig config, RevisionWaiter.Join join) implements Message {}
+    record Wait(Series series, RepositoryConfig config, RevisionWaiter.Join join) implements Message {}
 
-    private record Idle(TagKey revision, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
+    /** Nobody waits for this outcome any more. */
+    record Leave(Series series, CompletableFuture<RevisionWaiter.Outcome> outcome) implements Message {}
 
-    private record Gone(TagKey revision, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
+    private record Idle(Series series, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
 
-    private final BiConsumer<TagKey, RevisionSnapshot> seen;
+    private record Gone(Series series, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
+
+    private final BiConsumer<Series, RevisionSnapshot> seen;
     private final RevisionWaiter.Peers.Shared peers;
-    private final Map<TagKey, ActorRef<RevisionWaiter.Message>> waiters = new HashMap<>();
+    private final Map<Series, ActorRef<RevisionWaiter.Message>> waiters = new HashMap<>();
 
-    /** @param seen told of each new state of a revision, from the waiters' threads */
-    static Behavior<Message> create(RevisionWaiter.Peers.Shared peers, BiConsumer<TagKey, RevisionSnapshot> seen) {
+    /** @param seen told of each new state of a series, from the waiters' threads */
+    static Behavior<Message> create(RevisionWaiter.Peers.Shared peers, BiConsumer<Series, RevisionSnapshot> seen) {
         return Behaviors.supervise(Behaviors.<Message>setup(context -> new Waiters(context, peers, seen)))
                 .onFailure(SupervisorStrategy.restart());
     }
@@ -39,7 +44,7 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
     private Waiters(
             ActorContext<Message> context,
             RevisionWaiter.Peers.Shared peers,
-            BiConsumer<TagKey, RevisionSnapshot> seen) {
+            BiConsumer<Series, RevisionSnapshot> seen) {
         super(context);
         this.peers = peers;
         this.seen = seen;
@@ -49,13 +54,18 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
     public Receive<Message> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Wait.class, this::onWait)
+                .onMessage(Leave.class, leave -> {
+                    Optional.ofNullable(waiters.get(leave.series()))
+                            .ifPresent(waiter -> waiter.tell(new RevisionWaiter.Leave(leave.outcome())));
+                    return this;
+                })
                 .onMessage(Idle.class, this::onIdle)
                 .onMessage(Gone.class, this::onGone)
                 .build();
     }
 
     private Behavior<Message> onWait(Wait wait) {
-        ActorRef<RevisionWaiter.Message> waiter = waiters.get(wait.revision());
+        ActorRef<RevisionWaiter.Message> waiter = waiters.get(wait.series());
         if (waiter == null) {
             if (waiters.size() >= MAX_WAITERS) {
                 wait.join()
@@ -66,35 +76,35 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
                 return this;
             }
             waiter = spawn(wait);
-            waiters.put(wait.revision(), waiter);
+            waiters.put(wait.series(), waiter);
         }
         waiter.tell(wait.join());
         return this;
     }
 
     private ActorRef<RevisionWaiter.Message> spawn(Wait wait) {
-        TagKey revision = wait.revision();
+        Series series = wait.series();
         ActorRef<Message> self = getContext().getSelf();
         ActorRef<RevisionWaiter.Message> waiter = getContext()
                 .spawnAnonymous(RevisionWaiter.create(
-                        revision,
+                        series,
                         wait.config(),
-                        new RevisionWaiter.Peers(peers, snapshot -> seen.accept(revision, snapshot)),
-                        who -> self.tell(new Idle(revision, who))));
-        getContext().watchWith(waiter, new Gone(revision, waiter));
+                        new RevisionWaiter.Peers(peers, snapshot -> seen.accept(series, snapshot)),
+                        who -> self.tell(new Idle(series, who))));
+        getContext().watchWith(waiter, new Gone(series, waiter));
         return waiter;
     }
 
     /** A pull that was sent on before this message is still answered: a waiter stops only when nobody waits. */
     private Behavior<Message> onIdle(Idle idle) {
-        waiters.remove(idle.revision(), idle.waiter());
+        waiters.remove(idle.series(), idle.waiter());
         idle.waiter().tell(new RevisionWaiter.Stop());
         return this;
     }
 
     /** It may have failed: the next pull gets a new one. */
     private Behavior<Message> onGone(Gone gone) {
-        waiters.remove(gone.revision(), gone.waiter());
+        waiters.remove(gone.series(), gone.waiter());
         return this;
     }
 }

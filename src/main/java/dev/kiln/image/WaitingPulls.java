@@ -2,6 +2,8 @@ package dev.kiln.image;
 
 import dev.kiln.build.BuildEta;
 import dev.kiln.build.BuildTimes;
+import dev.kiln.build.Cause;
+import dev.kiln.client.Hint;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.image.RevisionWaiter.Join;
 import dev.kiln.image.RevisionWaiter.Outcome;
@@ -18,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -50,6 +53,19 @@ final class WaitingPulls {
 
     void forEach(Consumer<Join> action) {
         pulls.forEach(action);
+    }
+
+    /** Who is to be named for an index that lists {@code built} now: rather one who asked for one of these. */
+    Optional<Cause> cause(Set<Platform> built) {
+        return pulls.stream()
+                .filter(pull -> pull.wish()
+                        .hint()
+                        .map(Hint::platform)
+                        .filter(built::contains)
+                        .isPresent())
+                .findFirst()
+                .or(this::first)
+                .map(Join::cause);
     }
 
     Optional<Join> first() {
@@ -109,6 +125,19 @@ final class WaitingPulls {
             }
         }
         return next;
+    }
+
+    /** Forgets a pull whose client has gone. */
+    void leave(CompletableFuture<Outcome> outcome) {
+        if (pulls.removeIf(pull -> pull.outcome() == outcome)) {
+            // Nobody reads it: a status below 500 keeps it out of the log.
+            outcome.completeExceptionally(new Problem(ProblemCode.UNAVAILABLE, 408, "the client has gone"));
+        }
+    }
+
+    void refuseAll(String message) {
+        pulls.forEach(pull -> pull.outcome().complete(new Outcome.Refused(message)));
+        pulls.clear();
     }
 
     void failAll(Problem problem) {

@@ -230,11 +230,19 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
         }
     }
 
-    /** On the connection that holds the claim: when it answers, nobody else can have it. */
+    /**
+     * On the connection that holds the claim: when it answers, nobody else can have it. A PostgreSQL that can only be read,
+     * since it was made a standby or an operator said so, is of no use and counts as away.
+     */
     @Override
     public synchronized void check() throws SQLException {
-        try (Statement statement = connection().createStatement()) {
-            statement.execute("SELECT 1");
+        String question = database.embedded() ? "SELECT 'off'" : "SELECT current_setting('transaction_read_only')";
+        try (Statement statement = connection().createStatement();
+                ResultSet readOnly = statement.executeQuery(question)) {
+            readOnly.next();
+            if (!readOnly.getString(1).equals("off")) {
+                throw new SQLException("the database can only be read", "25006");
+            }
         }
     }
 

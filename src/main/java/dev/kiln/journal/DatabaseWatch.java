@@ -24,7 +24,7 @@ public final class DatabaseWatch implements AutoCloseable {
 
     /** This process's claim to the database, on a connection that nothing else uses. */
     public interface Claim extends AutoCloseable {
-        /** Asks the database anything, on the connection that holds the claim. */
+        /** Asks the database whether it takes writes, on the connection that holds the claim. */
         void check() throws SQLException;
 
         /**
@@ -144,6 +144,7 @@ public final class DatabaseWatch implements AutoCloseable {
         }
         return switch (state.substring(0, Math.min(2, state.length()))) {
             case "08" -> "no connection";
+            case "25" -> "it can only be read";
             case "28" -> "it refuses this node's user or password";
             case "53" -> "it has no connection, memory or disk left";
             case "57" -> "it is starting or stopping";

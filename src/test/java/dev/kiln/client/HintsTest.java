@@ -67,7 +67,7 @@ class HintsTest {
                 Arguments.of(unhosted, "linux/arm64/v8 by ?platform="),
                 Arguments.of(unasked, "linux/amd64 by X-Build-Platform"),
                 Arguments.of(unheaded, "linux/amd64 by X-Meta-Build-Platform"),
-                Arguments.of(unmetaed, "linux/arm/v6+sse4 by username"),
+                Arguments.of(unmetaed, "linux/arm/v6 by username"),
                 Arguments.of(unnamed, "linux/arm64/v8 by User-Agent"));
     }
 
@@ -346,5 +346,86 @@ class HintsTest {
                 s.metaHeaders(),
                 s.username(),
                 Optional.of(userAgent));
+    }
+
+    private static final List<Platform> FLAVOURED = Stream.of(
+                    "linux/amd64",
+                    "linux/amd64+sse4",
+                    "linux/amd64+avx2+sse4",
+                    "linux/arm64",
+                    "linux/arm64+sve",
+                    "windows/amd64:10.0.17763",
+                    "windows/amd64:10.0.20348")
+            .map(Platform::of)
+            .toList();
+
+    private static String flavour(Said said) {
+        Reading reading = Hints.read(said, FLAVOURED);
+        return reading instanceof Reading.Accepted accepted
+                ? accepted.asked().tag()
+                        + accepted.asked().hint().map(hint -> " " + hint).orElse("")
+                : ((Reading.Refused) reading).message();
+    }
+
+    @Test
+    void everyChannelCanAskForAFlavour() {
+        String flavour = "v1.2.3 linux/amd64+sse4 by ";
+        assertThat(flavour(tag(NOTHING, "v1.2.3_linux-amd64-sse4"))).isEqualTo(flavour + "tag suffix");
+        assertThat(flavour(path(NOTHING, PlatformName.parse("linux-amd64-sse4"))))
+                .isEqualTo(flavour + "path");
+        assertThat(flavour(host(NOTHING, PlatformName.ofHost("linux-amd64-sse4.reg.example.com", "reg.example.com"))))
+                .isEqualTo(flavour + "host name");
+        assertThat(flavour(parameters(NOTHING, "linux/amd64+sse4"))).isEqualTo(flavour + "?platform=");
+        assertThat(flavour(headers(NOTHING, List.of("linux/amd64+SSE4"), List.of())))
+                .isEqualTo(flavour + "X-Build-Platform");
+        assertThat(flavour(user("linux+amd64+sse4"))).isEqualTo(flavour + "username");
+        assertThat(flavour(user("linux+arm64+v8+sve"))).isEqualTo("v1.2.3 linux/arm64/v8+sve by username");
+        assertThat(flavour(tag(NOTHING, "v1.2.3_windows-amd64-10.0.20348")))
+                .isEqualTo("v1.2.3 windows/amd64:10.0.20348 by tag suffix");
+        assertThat(Hints.read(tag(NOTHING, "v1.2.3-linux-amd64-sse4-avx2"), FLAVOURED))
+                .isEqualTo(new Reading.Accepted(
+                        new Asked(new Tag("v1.2.3-linux-amd64-sse4-avx2"), Optional.empty()),
+                        Optional.of(new Asked(
+                                NOTHING.tag(),
+                                Optional.of(new Hint(Platform.of("linux/amd64+avx2+sse4"), true, "tag suffix"))))));
+    }
+
+    @Test
+    void aFlavourThatIsNotBuiltIsRefusedAndThoseThereAreAreListed() {
+        for (Said said : List.of(
+                path(NOTHING, PlatformName.parse("linux-amd64-mmx")),
+                parameters(NOTHING, "linux/amd64+mmx"),
+                headers(NOTHING, List.of(), List.of("linux/amd64+sse4+mmx")),
+                user("linux+amd64+mmx"),
+                user("linux+arm64+v8+sve+mmx"))) {
+            assertThat(flavour(said)).contains("which is not built here").contains("linux/amd64+sse4, ");
+        }
+        assertThat(flavour(tag(NOTHING, "v1_linux-amd64-mmx")))
+                .as("an ending that is no platform here is part of the tag")
+                .isEqualTo("v1_linux-amd64-mmx");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            {"os":"linux","architecture":"amd64"}                                        | linux/amd64
+            {"os":"linux","architecture":"amd64","features":["sse4"]}                    | linux/amd64+sse4
+            {"os":"linux","architecture":"amd64","features":["mmx","sse4","avx2"]}       | linux/amd64+avx2+sse4
+            {"os":"linux","architecture":"amd64","features":["avx2"]}                    | linux/amd64
+            {"os":"linux","architecture":"amd64","os.version":"6.1","features":["sse4"]} | linux/amd64+sse4
+            {"os":"linux","architecture":"arm64","variant":"v8","features":["neon"]}     | linux/arm64/v8
+            {"os":"windows","architecture":"amd64","os.version":"10.0.20348.587"}        | windows/amd64:10.0.20348
+            """)
+    void ofAMachineThatIsDescribedTheMostDemandingPlatformThatRunsThere(String document, String platform) {
+        assertThat(flavour(user(document))).isEqualTo("v1.2.3 " + platform + " by username");
+    }
+
+    @Test
+    void aUserAgentNeverSuggestsAFlavour() {
+        assertThat(Hints.read(agent("docker/20.10.24 os/linux arch/arm"), List.of(Platform.of("linux/arm/v7+neon"))))
+                .isEqualTo(new Reading.Accepted(new Asked(NOTHING.tag(), Optional.empty()), NONE));
+    }
+
+    private static Said user(String credentials) {
+        return username(NOTHING, ((Usernames.Reading.Accepted) Usernames.read(credentials)).hint());
     }
 }

@@ -23,6 +23,9 @@ class UsernamesTest {
             {"os":"linux","architecture":"arm64","variant":"v8"}                | linux/arm64/v8 |
             {"architecture":"amd64","os":"linux","features":["sse4"]}           | linux/amd64    | sse4
             {"features":["sse4","avx2","sse4"],"os":"linux","architecture":"386"} | linux/386    | avx2 sse4
+            linux+arm64+v8+sve                                                  | linux/arm64/v8+sve |
+            windows+amd64+10.0.17763                                            | windows/amd64:10.0.17763 |
+            {"os":"windows","architecture":"amd64","os.version":"10.0.17763.1"} | windows/amd64:10.0.17763.1 |
             { "os" : "linux" , "architecture" : "amd64", "features" : [] }      | linux/amd64    |
             """)
     void readsAPlatformWithAnyPassword(String user, String platform, String features) {
@@ -57,7 +60,7 @@ class UsernamesTest {
             strings = {
                 "linux+",
                 "linux++",
-                "linux+amd64+v1+x",
+                "linux+amd64+v1+",
                 "linux+amd/64",
                 "linux+amd64+hunter2hunter2hunter2",
                 "{",
@@ -80,6 +83,8 @@ class UsernamesTest {
                 "{\"os\":\"linux\",\"architecture\":\"amd64\",\"features\":[\"a b\"]}",
                 "{\"os\":\"linux\",\"architecture\":\"amd64\",\"features\":"
                         + "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}",
+                "{\"os\":\"linux\",\"architecture\":\"amd64\",\"os.version\":\"x\"}",
+                "{\"os\":\"linux\",\"architecture\":\"amd64+sse4\"}",
                 "{'os':'linux','architecture':'amd64'}"
             })
     void whatIsMeantAsAHintAndIsNoneIsRefusedWithoutRepeatingIt(String credentials) {

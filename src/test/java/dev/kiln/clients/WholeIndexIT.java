@@ -3,6 +3,7 @@ package dev.kiln.clients;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.Wire;
 import java.nio.file.Files;
@@ -42,6 +43,10 @@ final class WholeIndexIT {
                 assertThat(Registry.architectures(registry.byDigest("team/app", partial)))
                         .containsExactly("amd64");
 
+                assertThat(indexes(server).path("complete").asBoolean()).isFalse();
+                assertThat(indexes(server).path("missing").path(0).asText()).isEqualTo("linux/arm64/v8");
+                CompletableFuture<Outcome> pipeline = CompletableFuture.supplyAsync(() -> waitForAll(server));
+
                 Path copy = temp.resolve("copy");
                 try (Tap tap = Tap.before(server.registry(), "HTTP/1.1 307 ")) {
                     CompletableFuture<Outcome> copying = CompletableFuture.supplyAsync(() -> Tool.of("skopeo")
@@ -62,12 +67,37 @@ final class WholeIndexIT {
                             .atMost(Duration.ofMinutes(1))
                             .until(() -> tap.count() > 0);
                     assertThat(signing).isNotDone();
+                    assertThat(pipeline).isNotDone();
                     gate.open();
 
                     copying.get().mustSucceed();
                     assertThat(signing.get().end().statusCode()).isEqualTo(200);
                 }
+                pipeline.get().mustSucceed();
+                JsonNode complete = indexes(server);
+                assertThat(complete.path("complete").asBoolean()).isTrue();
+                assertThat(complete.path("missing")).isEmpty();
+                assertThat(complete.path("indexes").findValuesAsText("digest"))
+                        .first()
+                        .isEqualTo(partial);
+                assertThat(complete.path("indexes")
+                                .path(0)
+                                .path("cause")
+                                .path("hint")
+                                .asText())
+                        .isEqualTo("linux/amd64 by X-Build-Platform");
                 String whole = registry.await("team/app", "main", "linux/arm64");
+                assertThat(complete.path("digest").asText()).isEqualTo(whole);
+                Tool.of("skopeo")
+                        .run(
+                                Duration.ofMinutes(3),
+                                List.of(
+                                        "copy",
+                                        "--all",
+                                        "--src-tls-verify=false",
+                                        "docker://" + server.host() + "/team/app@" + whole,
+                                        "dir:" + temp.resolve("by-digest")))
+                        .mustSucceed();
                 JsonNode index = registry.byDigest("team/app", whole);
                 assertThat(Registry.architectures(index)).containsExactly("amd64", "arm64");
                 assertThat(Files.readString(copy.resolve("manifest.json"))).isEqualTo(index.toString());
@@ -92,6 +122,29 @@ final class WholeIndexIT {
                             .isEqualTo(200);
                 }
             }
+        }
+    }
+
+    /** As in the manual: complete, or an exit code that is not 0. */
+    private static Outcome waitForAll(KilnProcess server) {
+        return Tool.of("java")
+                .run(
+                        Duration.ofMinutes(3),
+                        List.of(
+                                "-jar",
+                                KilnProcess.jar().toString(),
+                                "wait",
+                                "--server",
+                                server.registry().toString(),
+                                "--all",
+                                "team/app:main"));
+    }
+
+    private static JsonNode indexes(KilnProcess server) throws Exception {
+        try (Wire wire = new Wire(server.registry().getPort())) {
+            return new ObjectMapper()
+                    .readTree(wire.request("GET", "/api/v1/indexes?repository=team/app&tag=main")
+                            .text());
         }
     }
 }

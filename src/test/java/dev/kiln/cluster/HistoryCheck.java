@@ -11,10 +11,12 @@ import dev.kiln.image.TagKey;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
+import dev.kiln.oci.Platform;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -133,18 +135,18 @@ final class HistoryCheck {
 
     private void indexes() {
         history.tags().forEach((id, events) -> {
-            List<Digest> listed = List.of();
+            Map<Optional<Platform>, List<Digest>> listed = new HashMap<>();
             for (TagEvent event : events) {
                 if (event instanceof TagEvent.IndexComposed composed) {
                     List<Digest> now = composed.composition().children().stream()
                             .map(child -> child.manifest().digest())
                             .toList();
-                    if (!now.containsAll(listed)) {
+                    List<Digest> before = listed.put(composed.composition().flavour(), now);
+                    if (before != null && !now.containsAll(before)) {
                         violated(
                                 Kind.INDEX,
                                 id + " shrinks with " + composed.index().digest());
                     }
-                    listed = now;
                     builtAsListed(TagKey.of(id), composed);
                 }
             }

@@ -108,12 +108,13 @@ class HistoryCheckTest {
                 1,
                 AMD64.revision(),
                 Optional.empty(),
+                Optional.empty(),
                 Stream.of(builds)
                         .map(key -> new IndexComposer.Child(key.platform(), manifest(key)))
                         .toList(),
                 List.<Platform>of());
         Descriptor index = new Descriptor(MediaTypes.OCI_INDEX, digest(composition.toString()), 700);
-        return new TagEvent.IndexComposed(index, composition, START);
+        return new TagEvent.IndexComposed(index, composition, Optional.empty(), START);
     }
 
     /** A fault, and as what it must be found. */

@@ -346,6 +346,10 @@ class ConfigLoaderTest {
             source.credentials.user = bot          | .source.credentials.password is missing
             platforms = []                         | .platforms must be a list of platforms
             platforms = [linux/arm64, linux/arm64/v8] | .platforms names linux/arm64/v8 twice
+            platforms = ["linux/amd64+sse4", "linux/amd64+SSE4"] | .platforms names linux/amd64+sse4 twice
+            platforms = ["linux/amd64+sse4"]       | .platforms must have a platform without features, such as linux/amd64
+            default-platform = "linux/amd64+sse4"  | .default-platform names linux/amd64+sse4, which is not one of
+            answer-when = ["linux/amd64+sse4"]     | .answer-when names linux/amd64+sse4, which is not one of
             builder = make                         | .builder must be a key of kiln.builders (demo), not "make"
             answer-when = [linux/s390x]            | .answer-when names linux/s390x, which is not one of
             answer-when = first                    | .answer-when must be hinted, any, all or a list of platforms

@@ -20,6 +20,7 @@ import dev.kiln.build.QueueStatus;
 import dev.kiln.catalog.BuildCatalog;
 import dev.kiln.client.WaitPlan.Situation;
 import dev.kiln.image.Images;
+import dev.kiln.image.IndexHistory;
 import dev.kiln.image.Pull;
 import dev.kiln.image.PullAnswer;
 import dev.kiln.oci.BuildKey;
@@ -28,6 +29,7 @@ import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
@@ -130,8 +132,9 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
                         Optional.empty(),
                         Optional.empty()));
             case "broken" ->
-                now(new PullAnswer.BuildFailed("build of linux/amd64 failed: exit 2: no rule to make \"all\"", BUILD));
-            case "verbose" -> now(new PullAnswer.BuildFailed("é\n\t" + "x".repeat(1000), BUILD));
+                now(new PullAnswer.BuildFailed(
+                        "build of linux/amd64 failed: exit 2: no rule to make \"all\"", Optional.of(BUILD)));
+            case "verbose" -> now(new PullAnswer.BuildFailed("é\n\t" + "x".repeat(1000), Optional.of(BUILD)));
             case "down" -> failed(new Problem(ProblemCode.UNAVAILABLE, "git does not answer: pull again in a minute"));
             case "bug" -> failed(new IllegalStateException("secret /etc/passwd"));
             case "thrown" -> throw new IllegalStateException("secret /etc/passwd");
@@ -144,6 +147,24 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
         return tag.value().equals("nothing")
                 ? failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "no ref or commit of that name"))
                 : now("{\"pointers\":\"" + repository + ":" + tag + "\"}");
+    }
+
+    @Override
+    public CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform) {
+        if (tag.value().equals("nothing")) {
+            return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "no ref or commit of that name"));
+        }
+        IndexHistory.Index partial = new IndexHistory.Index(
+                PARTIAL.descriptor(),
+                List.of(AMD64),
+                AT,
+                Optional.of(new Cause("docker/29", "192.0.2.7", "linux/amd64 by path", "main")));
+        IndexHistory.Index complete =
+                new IndexHistory.Index(INDEX.descriptor(), List.of(AMD64, ARM64), AT.plusSeconds(9), Optional.empty());
+        return now(new IndexHistory(
+                new Revision(REVISION),
+                List.of(platform.orElse(AMD64), ARM64),
+                tag.value().equals("partial") ? List.of(partial) : List.of(partial, complete)));
     }
 
     @Override

@@ -182,6 +182,48 @@ class ListenerTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aClientThatGoesWhileItsPullIsHeldIsNoticedAtOnce(boolean reset) throws Exception {
+        server = new TestServer();
+        Wire gone = new Wire(server.port());
+        try (Wire stays = new Wire(server.port())) {
+            stays.send("HEAD " + APP + "held HTTP/1.1\r\nHost: x\r\n\r\n");
+            awaitPulls(1);
+            gone.send("HEAD " + APP + "held HTTP/1.1\r\nHost: x\r\n\r\n");
+            awaitPulls(2);
+            if (reset) {
+                gone.reset();
+            } else {
+                gone.close();
+            }
+
+            assertThat(server.fakes.pulls.get(1).gone()).succeedsWithin(Duration.ofSeconds(20));
+            assertThat(server.fakes.pulls.get(0).gone().toCompletableFuture()).isNotDone();
+        }
+    }
+
+    @Test
+    void aSecondRequestOfAConnectionWaitsForTheFirstAnswerAndNeitherIsLost() throws Exception {
+        server = new TestServer();
+        try (Wire wire = new Wire(server.port())) {
+            wire.send("HEAD " + APP + "held HTTP/1.1\r\nHost: x\r\n\r\n");
+            awaitPulls(1);
+            wire.send("HEAD " + APP + "partial HTTP/1.1\r\nHost: x\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n");
+            server.fakes.held.complete(INDEX);
+
+            assertThat(wire.read(true).header("Docker-Content-Digest"))
+                    .isEqualTo(INDEX.descriptor().digest().value());
+            assertThat(wire.read(true).header("X-Kiln-Missing-Platforms")).isEqualTo("linux/arm64/v8");
+            assertThat(wire.read(false).text()).isEqualTo("{}");
+            assertThat(wire.request("HEAD", APP + "latest").status()).isEqualTo(200);
+        }
+    }
+
+    private void awaitPulls(int count) {
+        Awaitility.await().until(() -> server.fakes.pulls.size() == count);
+    }
+
     @Test
     void whoWaitsForAnAnswerThatNeverComesGetsAnErrorInTheFormOfItsPath() throws Exception {
         start("akka.http.server.request-timeout = 100ms", Optional.empty(), Duration.ofSeconds(20));
@@ -234,7 +276,7 @@ class ListenerTest {
         Routes rest = new HealthRoutes(Optional::empty, Optional::empty);
         String target = path.replace("sha256:", INDEX.descriptor().digest().value());
         CompletableFuture<HttpResponse> answer = new Listener(registry, rest, rest)
-                .apply(HttpRequest.GET(target))
+                .answer(HttpRequest.GET(target), new CompletableFuture<>())
                 .toCompletableFuture();
         assertThat(answer).isDone();
         assertThat(answer.join().status().intValue()).isEqualTo(200);

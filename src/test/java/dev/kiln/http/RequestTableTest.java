@@ -5,6 +5,7 @@ import static dev.kiln.http.Fakes.EMPTY_DIGEST;
 import static dev.kiln.http.Fakes.INDEX;
 import static dev.kiln.http.Fakes.LAYER_DIGEST;
 import static dev.kiln.http.Fakes.MANIFEST;
+import static dev.kiln.http.Fakes.PARTIAL;
 import static dev.kiln.http.Fakes.QUEUED;
 import static dev.kiln.http.Fakes.RUNNING;
 import static dev.kiln.http.Fakes.UNLINKED;
@@ -201,7 +202,7 @@ class RequestTableTest {
                 get("a partial index says so", app + "partial", 200)
                         .has(
                                 "X-Kiln-Missing-Platforms: linux/arm64/v8",
-                                "Warning: 299 - \"this index is incomplete: not built yet: linux/arm64/v8\""),
+                                "Warning: 299 - \"this index is incomplete: it lacks linux/arm64/v8\""),
                 get("Accept lines do not hinder", app + "latest", 200).with(accept, "Accept: text/html"),
                 get("a platform may be named", app + "latest?platform=linux/arm64", 200),
                 get("encoded too", app + "latest?platform=linux%2Farm64%2Fv8", 200),
@@ -502,6 +503,32 @@ class RequestTableTest {
                 get("to the admin with who asked", "/api/v1/queue", 200)
                         .onAdmin()
                         .has("192.0.2.7"),
+                get("a tag's indexes are shown", "/api/v1/indexes?repository=team/app&tag=latest", 200)
+                        .has(
+                                "\"complete\":true,\"digest\":\""
+                                        + INDEX.descriptor().digest(),
+                                "\"missing\":[],\"indexes\":[{\"digest\":\""
+                                        + PARTIAL.descriptor().digest(),
+                                "\"platforms\":[\"linux/amd64\"],\"cause\":{\"hint\":\"linux/amd64 by path\",\"reference\":\"main\"}}",
+                                "Cache-Control: no-store"),
+                get("those of one that grows", "/api/v1/indexes?repository=team/app&tag=partial", 200)
+                        .has("\"complete\":false", "\"missing\":[\"linux/arm64/v8\"]"),
+                get(
+                                "those of a flavour",
+                                "/api/v1/indexes?repository=team/app&tag=latest&platform=linux/amd64+sse4",
+                                200)
+                        .has("\"platforms\":[\"linux/amd64+sse4\",\"linux/arm64/v8\"]"),
+                get("to the admin with who asked", "/api/v1/indexes?repository=team/app&tag=latest", 200)
+                        .onAdmin()
+                        .has("\"cause\":{\"client\":\"docker/29\",\"address\":\"192.0.2.7\",\"hint\""),
+                get("not of a tag that names nothing", "/api/v1/indexes?repository=team/app&tag=nothing", 404)
+                        .has("application/problem+json", "MANIFEST_UNKNOWN"),
+                get("not without a tag", "/api/v1/indexes?repository=team/app", 400)
+                        .has("the parameter tag must be"),
+                get("not of two tags", "/api/v1/indexes?repository=team/app&tag=a&tag=b", 400),
+                get("not of a bad repository", "/api/v1/indexes?repository=Team&tag=a", 400),
+                get("not for a bad platform", "/api/v1/indexes?repository=team/app&tag=a&platform=linux", 400),
+                row("indexes are not changed", "POST", "/api/v1/indexes", 405).has("Allow: GET, HEAD"),
                 row("a retry is the admin's", "POST", build + "/retry", 403).has("admin listener"),
                 row("a cancel is the admin's", "POST", build + "/cancel", 403).has("admin listener"),
                 row("the admin may retry", "POST", build + "/retry", 200)

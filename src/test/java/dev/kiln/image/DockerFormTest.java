@@ -222,8 +222,8 @@ class DockerFormTest {
     }
 
     private static byte[] index(List<Child> children) {
-        return utf8(IndexComposer.compose(
-                new Composition(IndexComposer.VERSION, REVISION, Optional.empty(), children, List.of())));
+        return utf8(IndexComposer.compose(new Composition(
+                IndexComposer.VERSION, REVISION, Optional.empty(), Optional.empty(), children, List.of())));
     }
 
     private static Descriptor described(String mediaType, byte[] bytes) {

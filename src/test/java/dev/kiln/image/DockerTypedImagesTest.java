@@ -5,7 +5,6 @@ import static dev.kiln.testing.PullBench.APP;
 import static dev.kiln.testing.PullBench.ARM;
 import static dev.kiln.testing.PullBench.served;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -22,7 +21,6 @@ import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
-import dev.kiln.problem.Problem;
 import dev.kiln.testing.PullBench;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -129,11 +127,16 @@ class DockerTypedImagesTest {
         try (PullBench bench = PullBench.start(directory, HINTED)) {
             bench.means("main");
             bench.succeeds(AMD);
-            PullAnswer.Served list = served(get(images(bench)
-                    .pull(PullBench.pull("main", hint(AMD), Optional.empty(), ImageForm.DOCKER_LIST))
-                    .toCompletableFuture()));
+            Images images = images(bench);
+            PullAnswer.Served list =
+                    served(get(images.pull(PullBench.pull("main", hint(AMD), Optional.empty(), ImageForm.DOCKER_LIST))
+                            .toCompletableFuture()));
             assertThat(JSON.readTree(list.bytes().toArray()).path("manifests")).hasSize(1);
             assertThat(list.missing()).containsExactly(ARM);
+            assertThat(get(images.pull(PullBench.pull("main", hint(AMD), Optional.empty(), ImageForm.DOCKER_LIST))
+                            .toCompletableFuture()))
+                    .as("the same object, by which its answer is remembered")
+                    .isSameAs(list);
         }
     }
 
@@ -195,15 +198,30 @@ class DockerTypedImagesTest {
                     manifest(MediaTypes.OCI_MANIFEST, MediaTypes.OCI_CONFIG, MediaTypes.OCI_LAYER_ZSTD));
             bench.succeeds(ARM);
             Images images = images(bench);
-            for (ImageForm form : List.of(ImageForm.DOCKER_LIST, ImageForm.DOCKER_MANIFEST, ImageForm.DOCKER_LIST)) {
-                assertThatThrownBy(() -> answer(images, form)).rootCause().satisfies(cause -> {
-                    assertThat(cause).isInstanceOf(Problem.class);
-                    assertThat(((Problem) cause).status()).isEqualTo(424);
-                    assertThat(cause)
-                            .hasMessage("Docker has no type for a layer of " + MediaTypes.OCI_LAYER_ZSTD
-                                    + "; use a client that takes OCI media types");
-                });
+            String reason = "Docker has no type for a layer of " + MediaTypes.OCI_LAYER_ZSTD;
+            String remedy = "; use a client that takes OCI media types";
+            assertThat(answer(images, ImageForm.DOCKER_MANIFEST))
+                    .isEqualTo(new PullAnswer.BuildFailed(reason + remedy, Optional.empty()));
+            PullAnswer.Served others = served(answer(images, ImageForm.DOCKER_LIST));
+            assertThat(JSON.readTree(others.bytes().toArray()).path("manifests").findValuesAsText("architecture"))
+                    .containsExactly("arm64");
+            assertThat(others.missing()).containsExactly(AMD);
+            assertThat(served(answer(images, ImageForm.DOCKER_LIST))).isSameAs(others);
+            for (Pull pull : List.of(
+                    PullBench.pull("main", hint(AMD), Optional.empty(), ImageForm.DOCKER_LIST),
+                    PullBench.pull(
+                            "main",
+                            Optional.empty(),
+                            Optional.empty(),
+                            ImageForm.DOCKER_LIST,
+                            PullBench.PLAN.forWholeIndex()))) {
+                assertThat(get(images.pull(pull).toCompletableFuture()))
+                        .isEqualTo(new PullAnswer.BuildFailed("linux/amd64: " + reason + remedy, Optional.empty()));
             }
+            assertThat(served(
+                            get(images.pull(PullBench.pull("main", hint(ARM), Optional.empty(), ImageForm.DOCKER_LIST))
+                                    .toCompletableFuture())))
+                    .isSameAs(others);
             assertThat(served(answer(images, ImageForm.INDEX)).descriptor().mediaType())
                     .isEqualTo(MediaTypes.OCI_INDEX);
         }

@@ -299,6 +299,25 @@ class PullImagesTest {
     }
 
     @Test
+    void aPullWhoseClientHasGoneWaitsNoLongerAndItsBuildGoesOn() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            Pull pull = pull("main", ARM);
+            CompletableFuture<PullAnswer> gone = images.pull(pull).toCompletableFuture();
+            CompletableFuture<PullAnswer> stays = images.pull(pull("main", ARM)).toCompletableFuture();
+            bench.awaitAttempt(ARM);
+
+            pull.gone().toCompletableFuture().complete(null);
+
+            assertThat(gone).failsWithin(Duration.ofSeconds(20));
+            assertThat(stays).isNotDone();
+            bench.succeeds(ARM);
+            assertThat(platforms(served(stays.get(20, TimeUnit.SECONDS)))).contains("arm64");
+        }
+    }
+
+    @Test
     void whoWantsAWholeIndexGetsNoOtherWhateverThePolicySays() throws Exception {
         try (PullBench bench = PullBench.start(directory, HINTED)) {
             PullImages images = bench.images(HINTED);
@@ -525,6 +544,31 @@ class PullImagesTest {
     }
 
     @Test
+    void whileGitIsDownADashThatMayBeASuffixIsOneWhereTheRestIsKnown() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            bench.means("main");
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            PullAnswer before = answer(bench.images(HINTED), pull("main", ARM));
+
+            PullImages images = bench.images(HINTED);
+            List.of("main", "main-linux-arm64", "other", "other-linux-arm64")
+                    .forEach(tag -> bench.sources.says(tag, new Meaning.Unavailable("git did not answer")));
+            assertThat(answer(images, pull("main-linux-arm64").otherwise(Optional.of(pull("main", ARM)))))
+                    .isEqualTo(before);
+            assertProblem(
+                    images,
+                    pull("other-linux-arm64").otherwise(Optional.of(pull("other", ARM))),
+                    ProblemCode.UNAVAILABLE);
+            bench.sources.says("other", new Meaning.Unknown(false, "no ref of that name"));
+            assertProblem(
+                    images,
+                    pull("other-linux-arm64").otherwise(Optional.of(pull("other", ARM))),
+                    ProblemCode.UNAVAILABLE);
+        }
+    }
+
+    @Test
     void aSourceThatTakesLongerThanAHopCostsHopsAndNothingElse() throws Exception {
         RepositoryConfig quick =
                 PullBench.repository(List.of(AMD, ARM), new AnswerWhen.Hinted(), Start.ALL, Duration.ofMillis(200));
@@ -541,7 +585,8 @@ class PullImagesTest {
             PullImages images = bench.images(HINTED);
             bench.sources.archives(REVISION, new ArchiveAnswer.Refused("it has a submodule"));
             bench.means("main");
-            assertProblem(images, pull("main"), ProblemCode.MANIFEST_UNKNOWN);
+            assertThat(answer(images, pull("main")))
+                    .isEqualTo(new PullAnswer.BuildFailed("it has a submodule", Optional.empty()));
             assertThat(bench.journal("Tag|" + APP + ":" + REVISION)).isEmpty();
         }
     }

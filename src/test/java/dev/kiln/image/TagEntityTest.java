@@ -50,6 +50,8 @@ class TagEntityTest {
 
     private static final Platform AMD = Platform.of("linux/amd64");
     private static final Platform ARM = Platform.of("linux/arm64");
+    private static final Platform SSE = Platform.of("linux/amd64+sse4");
+    private static final Optional<Platform> COMMON = Optional.empty();
     private static final Revision REVISION = new Revision("0123456789".repeat(4));
     private static final Instant NOW = Instant.parse("2026-11-23T10:00:00.123456789Z");
     private static final TagKey KEY = TagKey.of("team/app:" + REVISION);
@@ -205,7 +207,7 @@ class TagEntityTest {
         Publication lost = next();
         tag.persistenceTestKit().failNextPersisted(TagEntity.TYPE_KEY.name() + "|" + KEY);
         TestProbe<View> joiner = ACTORS.testKit().createTestProbe();
-        send(new TagEntity.Join(Platform.of("linux/s390x"), CAUSE, joiner.ref()));
+        send(new TagEntity.Join(Platform.of("linux/s390x"), CAUSE, COMMON, joiner.ref()));
         assertThat(before.receiveMessage().failure()).isPresent();
 
         TestProbe<View> after = compose(AMD, ARM);
@@ -252,9 +254,53 @@ class TagEntityTest {
                 new TagEvent.IndexComposed(
                         new Descriptor(MediaTypes.OCI_INDEX, digest("index"), 512),
                         new Composition(
-                                1, REVISION, Optional.of(SOURCE), List.of(new Child(AMD, manifest(AMD))), List.of(ARM)),
+                                1,
+                                REVISION,
+                                Optional.of(SOURCE),
+                                COMMON,
+                                List.of(new Child(AMD, manifest(AMD))),
+                                List.of(ARM)),
+                        Optional.empty(),
                         NOW));
         new GoldenJournal<>(ACTORS.system(), TagEvent.class, "tag").keepsItsForm(today, type);
+    }
+
+    @Test
+    void theIndexOfAFlavourKeepsItsForm() throws IOException {
+        TagEvent today = new TagEvent.IndexComposed(
+                new Descriptor(MediaTypes.OCI_INDEX, digest("index"), 512),
+                new Composition(
+                        1,
+                        REVISION,
+                        Optional.of(SOURCE),
+                        Optional.of(SSE),
+                        List.of(new Child(SSE, manifest(SSE))),
+                        List.of(ARM)),
+                Optional.of(CAUSE),
+                NOW);
+        new GoldenJournal<>(ACTORS.system(), TagEvent.class, "tag").keepsItsForm(today, "index-composed.v2");
+    }
+
+    @Test
+    void aFlavourIsComposedIntoASeriesOfItsOwnForThePullThatAskedForIt() throws Exception {
+        open(List.of(AMD, ARM, SSE));
+        TestProbe<View> everybody = compose(AMD, ARM);
+        TestProbe<View> asked = ACTORS.testKit().createTestProbe();
+        send(new Compose(Optional.of(SSE), List.of(new Child(SSE, manifest(SSE))), Optional.of(CAUSE), asked.ref()));
+        next().arrive();
+        next().arrive();
+
+        View common = everybody.receiveMessage();
+        View flavour = asked.receiveMessage();
+        assertThat(listed(common)).containsExactly(AMD, ARM);
+        assertThat(common.platforms()).containsExactly(AMD, ARM);
+        assertThat(listed(flavour)).containsExactly(SSE, ARM);
+        assertThat(flavour.newest().orElseThrow().cause()).contains(CAUSE);
+        assertThat(tag.<TagEntity.Indexes>runCommand(TagEntity.GetIndexes::new).reply())
+                .isEqualTo(new TagEntity.Indexes(
+                        List.of(AMD, ARM, SSE),
+                        List.of(common.newest().orElseThrow(), flavour.newest().orElseThrow())));
+        restartsUnchanged();
     }
 
     private Optional<Revision> observe(Revision revision, Instant at) {
@@ -265,19 +311,20 @@ class TagEntityTest {
     }
 
     private View open(List<Platform> platforms) {
-        return tag.runCommand(
-                        (ActorRef<View> replyTo) -> new TagEntity.Open(SOURCE, ARCHIVE, platforms, CAUSE, replyTo))
+        return tag.runCommand((ActorRef<View> replyTo) ->
+                        new TagEntity.Open(SOURCE, ARCHIVE, platforms, CAUSE, COMMON, replyTo))
                 .reply();
     }
 
     private View join(Platform platform) {
-        return tag.runCommand((ActorRef<View> replyTo) -> new TagEntity.Join(platform, CAUSE, replyTo))
+        return tag.runCommand((ActorRef<View> replyTo) -> new TagEntity.Join(platform, CAUSE, COMMON, replyTo))
                 .reply();
     }
 
     private TestProbe<View> compose(Platform... built) {
         TestProbe<View> puller = ACTORS.testKit().createTestProbe();
-        send(new Compose(Stream.of(built).map(p -> new Child(p, manifest(p))).toList(), puller.ref()));
+        send(new Compose(
+                COMMON, Stream.of(built).map(p -> new Child(p, manifest(p))).toList(), Optional.empty(), puller.ref()));
         return puller;
     }
 

@@ -223,6 +223,26 @@ class PostgresIT {
     }
 
     @Test
+    void whileItCanOnlyBeReadHitsAreServedAndNodesSaySo() {
+        kiln.branch("known");
+        kiln.branch("late");
+        start(Builds.QUICK);
+        Answer known = pull("known");
+
+        postgres.takeWrites(false);
+        awaitImpaired(true);
+        assertThat(get("/health/ready").text()).contains("it can only be read");
+        assertThat(pull("known").digest()).isEqualTo(known.digest());
+        CompletableFuture<Answer> late = kiln.client.pull("late");
+        postgres.takeWrites(true);
+
+        awaitImpaired(false);
+        assertThat(PullClient.join(late).status()).isEqualTo(200);
+        kiln.server.stop();
+        checkJournal();
+    }
+
+    @Test
     void aNodeWhoseClaimAnotherOneTookMeanwhileEndsItself() throws Exception {
         kiln.branch("main");
         start(Builds.QUICK);

@@ -17,6 +17,7 @@ import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
+import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -24,6 +25,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -104,14 +106,15 @@ public final class JournalCheck {
 
     private void tag(TagKey key, List<TagEvent> events) {
         TagState state = TagState.EMPTY;
-        List<Child> listed = List.of();
+        Map<Optional<Platform>, List<Child>> listed = new HashMap<>();
         for (TagEvent event : events) {
             state = state.apply(event);
             if (event instanceof TagEvent.IndexComposed composed) {
                 List<Child> children = composed.composition().children();
-                assertThat(children).as("an index never shrinks").containsAll(listed);
-                assertThat(children).hasSizeGreaterThan(listed.size());
-                listed = children;
+                List<Child> before = listed.getOrDefault(composed.composition().flavour(), List.of());
+                assertThat(children).as("an index never shrinks").containsAll(before);
+                assertThat(children).hasSizeGreaterThan(before.size());
+                listed.put(composed.composition().flavour(), children);
                 index(key, composed);
             }
         }

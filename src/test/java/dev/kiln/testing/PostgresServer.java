@@ -159,6 +159,18 @@ public final class PostgresServer implements AutoCloseable {
         all.forEach(one -> one.onExit().join());
     }
 
+    /** Whether it takes writes; else it is as a standby is, for transactions that begin from now on. */
+    public void takeWrites(boolean writes) {
+        try (Connection connection = admin();
+                Statement statement = connection.createStatement()) {
+            statement.execute("SET default_transaction_read_only = off");
+            statement.execute("ALTER SYSTEM SET default_transaction_read_only = " + (writes ? "off" : "on"));
+            statement.execute("SELECT pg_reload_conf()");
+        } catch (SQLException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     /** Stands still: it takes connections and answers nothing. */
     public void freeze() {
         signal("STOP", all());

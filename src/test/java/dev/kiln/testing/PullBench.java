@@ -249,8 +249,17 @@ public final class PullBench implements AutoCloseable {
         return pull(tag, hint, hop, form, PLAN);
     }
 
-    private static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, ImageForm form, WaitPlan plan) {
-        return new Pull(APP, new Tag(tag), hint, hop, form, plan, () -> new Cause("test", "192.0.2.1", "", tag));
+    public static Pull pull(String tag, Optional<Hint> hint, Optional<String> hop, ImageForm form, WaitPlan plan) {
+        return new Pull(
+                APP,
+                new Tag(tag),
+                hint,
+                hop,
+                form,
+                plan,
+                new CompletableFuture<>(),
+                () -> new Cause("test", "192.0.2.1", "", tag),
+                Optional.empty());
     }
 
     /** The attempts for this platform end well, now and from now on. */

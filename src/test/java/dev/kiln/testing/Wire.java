@@ -57,12 +57,28 @@ public final class Wire implements AutoCloseable {
     }
 
     public Answer exchange(String request) throws IOException {
-        socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
-        socket.getOutputStream().flush();
+        send(request);
         return read(request.startsWith("HEAD "));
     }
 
-    private Answer read(boolean head) throws IOException {
+    /** Sends without waiting for an answer. */
+    public void send(String request) throws IOException {
+        socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
+        socket.getOutputStream().flush();
+    }
+
+    /** Ends the connection as a process does that is killed with an answer on its way: by a reset. */
+    public void reset() throws IOException {
+        socket.setSoLinger(true, 0);
+        socket.close();
+    }
+
+    /**
+     * The next answer.
+     *
+     * @param head whether it has no body
+     */
+    public Answer read(boolean head) throws IOException {
         InputStream in = socket.getInputStream();
         String statusLine = line(in);
         List<String> lines = new ArrayList<>();

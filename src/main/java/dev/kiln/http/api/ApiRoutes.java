@@ -15,6 +15,7 @@ import dev.kiln.http.wire.Headers;
 import dev.kiln.http.wire.OneLine;
 import dev.kiln.http.wire.Query;
 import dev.kiln.http.wire.Routes;
+import dev.kiln.image.Images;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
@@ -32,7 +33,7 @@ import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
- * Everything under /api/v1: builds, their logs and the queue for people and tools (docs/http-api.md). What changes
+ * Everything under /api/v1: builds, their logs, indexes and the queue for people and tools (docs/http-api.md). What changes
  * something is answered on the admin listener only, and never to a browser: until there is a page of Kiln's own, a request
  * that a browser makes there is somebody else's page reaching for a loopback port.
  */
@@ -52,6 +53,7 @@ public final class ApiRoutes implements Routes {
     private final BuildHistory history;
     private final InstantSource clock;
     private final LogRoutes logs;
+    private final IndexRoutes indexes;
     private final BuildJson json;
     private final boolean admin;
 
@@ -62,12 +64,14 @@ public final class ApiRoutes implements Routes {
             BuildHistory history,
             InstantSource clock,
             LogRoutes logs,
+            Images images,
             boolean admin) {
         this.builds = builds;
         this.catalog = catalog;
         this.history = history;
         this.clock = clock;
         this.logs = logs;
+        this.indexes = new IndexRoutes(images, admin);
         this.json = new BuildJson(admin);
         this.admin = admin;
     }
@@ -82,6 +86,10 @@ public final class ApiRoutes implements Routes {
         if (path.equals("queue")) {
             // GET /api/v1/queue
             return call.isRead() ? queue() : wrongMethod("GET, HEAD");
+        }
+        if (path.equals("indexes")) {
+            // GET /api/v1/indexes?repository=&tag=&platform=
+            return call.isRead() ? indexes.list(call) : wrongMethod("GET, HEAD");
         }
         String[] parts = path.split("/", 4);
         if (!parts[0].equals("builds") || parts.length > 3) {
@@ -124,7 +132,7 @@ public final class ApiRoutes implements Routes {
                 }),
                 query.one("platform")
                         .map(text -> Platform.parse(text)
-                                .orElseThrow(() -> invalid("platform", "os/arch[/variant]"))
+                                .orElseThrow(() -> invalid("platform", Platform.FORM))
                                 .toString()),
                 query.one("phase").map(ApiRoutes::phase));
         int limit = query.one("n").map(ApiRoutes::limit).orElse(DEFAULT_PAGE);

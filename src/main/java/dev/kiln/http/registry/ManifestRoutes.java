@@ -120,8 +120,16 @@ final class ManifestRoutes {
         ImageForm form = Accept.form(call.headers("accept"));
         Optional<Preference> preference = Preference.read(call.headers("prefer"));
         WaitPlan plan = plan(call, config, preference);
-        Function<Hints.Asked, Pull> pull =
-                asked -> new Pull(path.name(), asked.tag(), asked.hint(), hop, form, plan, cause.apply(asked));
+        Function<Hints.Asked, Pull> pull = asked -> new Pull(
+                path.name(),
+                asked.tag(),
+                asked.hint(),
+                hop,
+                form,
+                plan,
+                call.gone(),
+                cause.apply(asked),
+                Optional.empty());
         CompletableFuture<PullAnswer> answer = images.pull(
                         pull.apply(said.asked()).otherwise(said.otherwise().map(pull)))
                 .toCompletableFuture();
@@ -187,8 +195,7 @@ final class ManifestRoutes {
             return explained(plan.answer(notYet.situation()), notYet.message(), notYet.build(), notYet.eta());
         }
         BuildFailed failed = (BuildFailed) answer;
-        return explained(
-                plan.answer(Situation.FAILED), failed.message(), Optional.of(failed.build()), Optional.empty());
+        return explained(plan.answer(Situation.FAILED), failed.message(), failed.build(), Optional.empty());
     }
 
     private static HttpResponse render(
@@ -216,7 +223,7 @@ final class ManifestRoutes {
             String missing = served.missing().stream().map(Platform::toString).collect(Collectors.joining(", "));
             headers.add(Headers.of("X-Kiln-Missing-Platforms", missing));
             headers.add(Headers.warning(
-                    OneLine.of("this index is incomplete: not built yet: " + missing, ErrorResponses.MAX_MESSAGE)));
+                    OneLine.of("this index is incomplete: it lacks " + missing, ErrorResponses.MAX_MESSAGE)));
         }
         return HttpResponse.create()
                 .withHeaders(headers)

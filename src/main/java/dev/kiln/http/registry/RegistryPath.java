@@ -15,7 +15,7 @@ import java.util.function.Function;
  * hold slashes and words such as {@code manifests}, but no character that needs encoding. The one encoding that is
  * understood is {@code %3A} in a digest, which some clients send.
  *
- * <p>Each of them may stand below {@code /v2/p/<os>-<architecture>[-<variant>]/} as well, where clients can be configured
+ * <p>Each of them may stand below {@code /v2/p/<os>-<architecture>[-<variant>][-<feature>…]/} as well, where clients can be configured
  * to look for images; the segment is a hint ({@link #hint}) and part of no name.
  */
 public sealed interface RegistryPath {

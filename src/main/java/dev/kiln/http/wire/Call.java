@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -22,16 +23,22 @@ public final class Call {
     private final Iterable<HttpHeader> headers;
     private final String path;
     private final Query query;
+    private final CompletionStage<Void> gone;
 
-    private Call(HttpRequest request, Iterable<HttpHeader> headers, String path, Query query) {
+    private Call(
+            HttpRequest request, Iterable<HttpHeader> headers, String path, Query query, CompletionStage<Void> gone) {
         this.request = request;
         this.headers = headers;
         this.path = path;
         this.query = query;
+        this.gone = gone;
     }
 
-    /** @param request from a listener with {@code raw-request-uri-header}, without which the path is Akka's reading of it */
-    public static Call of(HttpRequest request) {
+    /**
+     * @param request from a listener with {@code raw-request-uri-header}, without which the path is Akka's reading of it
+     * @param gone as {@link #gone}
+     */
+    public static Call of(HttpRequest request, CompletionStage<Void> gone) {
         Iterable<HttpHeader> headers = request.getHeaders();
         String target = first(headers, "raw-request-uri");
         if (target == null) {
@@ -47,7 +54,7 @@ public final class Call {
         int question = target.indexOf('?', begin);
         String path = target.substring(begin, question < 0 ? target.length() : question);
         Query query = question < 0 ? Query.NONE : new Query(target.substring(question + 1));
-        return new Call(request, headers, path, query);
+        return new Call(request, headers, path, query, gone);
     }
 
     public HttpRequest request() {
@@ -108,6 +115,11 @@ public final class Call {
     /** The peer's IP address, without its port; what a proxy says about others is not believed. */
     public String address() {
         return peer().map(InetAddress::getHostAddress).orElse("unknown");
+    }
+
+    /** Completed when the client closes its connection before it has the answer, and so waits for none. */
+    public CompletionStage<Void> gone() {
+        return gone;
     }
 
     /** The other end of the connection. */

@@ -83,6 +83,8 @@ public final class CommandBuilder implements Builder {
         environment.put("KILN_OS", platform.os());
         environment.put("KILN_ARCH", platform.architecture());
         environment.put("KILN_VARIANT", platform.variant());
+        environment.put("KILN_OS_VERSION", platform.osVersion());
+        environment.put("KILN_FEATURES", String.join(",", platform.features()));
         environment.put("KILN_OUTPUT", inside.resolve("output").toString());
         environment.put("SOURCE_DATE_EPOCH", Long.toString(task.sourceDateEpoch()));
         return environment;

@@ -6,10 +6,11 @@ import java.util.Locale;
 import java.util.Optional;
 
 /** What an image's configuration, or an index's entry, says of its platform. */
-record ImagePlatform(String os, String architecture, String variant) {
-    /** @param json with the properties {@code os}, {@code architecture} and perhaps {@code variant} */
+record ImagePlatform(String os, String architecture, String variant, String osVersion) {
+    /** @param json with the properties {@code os}, {@code architecture} and perhaps {@code variant} and {@code os.version} */
     static ImagePlatform of(JsonNode json) {
-        return new ImagePlatform(word(json, "os"), word(json, "architecture"), word(json, "variant"));
+        return new ImagePlatform(
+                word(json, "os"), word(json, "architecture"), word(json, "variant"), word(json, "os.version"));
     }
 
     private static String word(JsonNode json, String property) {
@@ -21,9 +22,25 @@ record ImagePlatform(String os, String architecture, String variant) {
         return normalised(variant);
     }
 
+    /**
+     * Whether it is what was asked for, as far as an image can say: of features it says nothing, and an os.version counts
+     * only where one was asked for.
+     */
+    boolean is(Platform asked) {
+        return is(asked, variant);
+    }
+
     /** Builders often leave the variant out of a configuration: then it is that of the platform they were asked for. */
     boolean fits(Platform asked) {
-        return normalised(variant.isEmpty() ? asked.variant() : variant).equals(Optional.of(asked));
+        return is(asked, variant.isEmpty() ? asked.variant() : variant);
+    }
+
+    private boolean is(Platform asked, String withVariant) {
+        Platform machine = new Platform(asked.os(), asked.architecture(), asked.variant());
+        return normalised(withVariant).equals(Optional.of(machine))
+                && (osVersion.isEmpty()
+                        || asked.osVersion().isEmpty()
+                        || (osVersion + ".").startsWith(asked.osVersion() + "."));
     }
 
     boolean isUnknown() {
@@ -51,6 +68,7 @@ record ImagePlatform(String os, String architecture, String variant) {
 
     @Override
     public String toString() {
-        return platform().map(Platform::toString).orElse(os + "/" + architecture);
+        return platform().map(Platform::toString).orElse(os + "/" + architecture)
+                + (osVersion.isEmpty() ? "" : ":" + osVersion);
     }
 }

@@ -12,7 +12,6 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -43,10 +42,10 @@ final class IndexSelection {
         }
         List<Candidate> known = new ArrayList<>();
         for (Candidate candidate : candidates.values()) {
-            known.add(candidate.platform().isPresent() ? candidate : withPlatform(candidate));
+            known.add(candidate.isNamed() ? candidate : withPlatform(candidate));
         }
         List<Candidate> fitting = known.stream()
-                .filter(candidate -> candidate.platform().equals(Optional.of(asked)))
+                .filter(candidate -> candidate.platform().is(asked))
                 .toList();
         if (fitting.isEmpty()) {
             throw new OutputRejectedException(
@@ -82,8 +81,7 @@ final class IndexSelection {
                     collect(OciLayout.parse(layout.document(descriptor), name), depth + 1);
                 }
             } else if (MediaTypes.isImageManifest(descriptor.mediaType())) {
-                Candidate candidate = new Candidate(
-                        descriptor, ImagePlatform.of(entry.path("platform")).platform());
+                Candidate candidate = new Candidate(descriptor, ImagePlatform.of(entry.path("platform")));
                 candidates.merge(descriptor.digest(), candidate, IndexSelection::better);
             }
         }
@@ -104,23 +102,25 @@ final class IndexSelection {
     }
 
     private Candidate withPlatform(Candidate candidate) throws IOException, OutputRejectedException {
-        return new Candidate(
-                candidate.descriptor(),
-                layout.platformOf(candidate.descriptor()).platform());
+        return new Candidate(candidate.descriptor(), layout.platformOf(candidate.descriptor()));
     }
 
     private static Candidate better(Candidate one, Candidate other) {
-        return one.platform().isPresent() ? one : other;
+        return one.isNamed() ? one : other;
     }
 
     private static String list(List<Candidate> candidates) {
         return candidates.stream()
-                .map(candidate -> candidate.platform().map(Platform::toString).orElse("no platform"))
+                .map(candidate -> candidate.isNamed() ? candidate.platform().toString() : "no platform")
                 .distinct()
                 .sorted()
                 .limit(20)
                 .collect(Collectors.joining(", "));
     }
 
-    private record Candidate(Descriptor descriptor, Optional<Platform> platform) {}
+    private record Candidate(Descriptor descriptor, ImagePlatform platform) {
+        boolean isNamed() {
+            return platform.platform().isPresent();
+        }
+    }
 }

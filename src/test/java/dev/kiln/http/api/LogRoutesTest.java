@@ -10,6 +10,7 @@ import akka.util.ByteString;
 import dev.kiln.http.Fakes;
 import dev.kiln.http.wire.Call;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
@@ -19,7 +20,10 @@ class LogRoutesTest {
         Fakes fakes = new Fakes();
         LogRoutes routes = new LogRoutes(fakes, fakes, Runnable::run, Duration.ofMillis(50));
         HttpResponse response = routes.log(
-                        Call.of(HttpRequest.GET("/api/v1/builds/x/log?follow=true&offset=99")), Fakes.BUILD)
+                        Call.of(
+                                HttpRequest.GET("/api/v1/builds/x/log?follow=true&offset=99"),
+                                new CompletableFuture<>()),
+                        Fakes.BUILD)
                 .toCompletableFuture()
                 .join();
         ActorTestKit kit = ActorTestKit.create();

@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 
 /** Runs shell scripts as builds, and looks at the machine's processes from outside. */
 final class Attempts {
-    static final BuildKey KEY = BuildKey.of("team/app@" + "0123456789".repeat(4) + "@linux/arm64/v8");
+    static final BuildKey KEY = BuildKey.of("team/app@" + "0123456789".repeat(4) + "@linux/arm64/v8:5.10+neon+sve");
     static final long EPOCH = 1_600_000_000L;
     private static final Duration LONG = Duration.ofMinutes(2);
 

@@ -92,14 +92,15 @@ class CommandBuilderTest {
         String revision = "0123456789".repeat(4);
         assertThat(attempts.log())
                 .isEqualTo("GREETING=it's $(id) `x` \"y\"\nz|HOME=" + inside
-                        + "/home|KILN_ARCH=arm64|KILN_OS=linux|KILN_OUTPUT="
+                        + "/home|KILN_ARCH=arm64|KILN_FEATURES=neon,sve|KILN_OS=linux|KILN_OS_VERSION=5.10|KILN_OUTPUT="
                         + inside
-                        + "/output|KILN_PLATFORM=linux/arm64/v8|KILN_REPOSITORY=team/app|KILN_REVISION=" + revision
+                        + "/output|KILN_PLATFORM=linux/arm64/v8:5.10+neon+sve|KILN_REPOSITORY=team/app|KILN_REVISION="
+                        + revision
                         + "|KILN_TAG=" + revision
                         + "|KILN_VARIANT=v8|LANG=C.UTF-8|LD_HARMLESS=1|PATH=/usr/local/bin:/usr/bin:/bin|SOURCE_DATE_EPOCH=1600000000"
                         + "|TMPDIR=" + inside + "/tmp|odd.name=2\n"
                         + inside + "/checkout 1600000000\n"
-                        + "team/app " + revision + " linux/arm64/v8 " + inside + "/output\n1");
+                        + "team/app " + revision + " linux/arm64/v8:5.10+neon+sve " + inside + "/output\n1");
         assertThat(directory.resolve("output/made")).exists();
     }
 

@@ -186,7 +186,10 @@ final class ImageOutputTest {
         "linux, arm, 7, linux/arm/v7",
         "linux, x86_64, '', linux/amd64",
         "linux, amd64, '', linux/amd64/v3",
-        "Linux, AMD64, '', linux/amd64"
+        "Linux, AMD64, '', linux/amd64",
+        "linux, amd64, '', linux/amd64+sse4",
+        "linux, arm64, v8, linux/arm64:6.1+sve",
+        "windows, amd64, '', windows/amd64:10.0.17763"
     })
     void theConfigurationFitsWhatWasAsked(String os, String architecture, String variant, String asked)
             throws Exception {
@@ -202,6 +205,7 @@ final class ImageOutputTest {
     @CsvSource({
         "linux, amd64, '', linux/arm64, 'the image is for linux/amd64, but linux/arm64/v8 was asked for'",
         "linux, arm, v7, linux/arm/v6, 'the image is for linux/arm/v7, but linux/arm/v6 was asked for'",
+        "linux, arm64, '', linux/amd64+sse4, 'the image is for linux/arm64/v8, but linux/amd64+sse4 was asked for'",
         "windows, amd64, '', linux/amd64, 'the image is for windows/amd64, but linux/amd64 was asked for'",
         "'', '', '', linux/amd64, 'names no os and architecture'"
     })

@@ -137,6 +137,10 @@ final class JibAttempt implements Running {
 
     private Outcome build() throws JibFailure, IOException, InterruptedException {
         Platform platform = task.key().platform();
+        if (!platform.features().isEmpty() || !platform.osVersion().isEmpty()) {
+            throw JibFailure.source("jib builds the same for every feature and os.version, so not for " + platform
+                    + "; use a builder of type = command");
+        }
         JibFile file = JibFileReader.read(LayerFiles.read(task.checkout(), JibFileReader.FILE, JibFileReader.MAX_SIZE));
         if (!file.platforms().isEmpty() && !file.platforms().contains(platform)) {
             throw JibFailure.source("jib.yaml does not list " + platform + " in 'from.platforms'");

@@ -212,6 +212,9 @@ class JibBuilderTest {
         assertThat(run(task(
                         "linux/amd64", HEAD + "from: {image: scratch, platforms: [{os: linux, architecture: arm64}]}")))
                 .isEqualTo(failed("jib.yaml does not list linux/amd64 in 'from.platforms'"));
+        assertThat(run(task("linux/amd64+sse4", HEAD)))
+                .isEqualTo(failed("jib builds the same for every feature and os.version, so not for linux/amd64+sse4;"
+                        + " use a builder of type = command"));
     }
 
     @Test
