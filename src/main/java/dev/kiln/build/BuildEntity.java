@@ -42,6 +42,8 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     private static final int MAX_PENDING = 1000;
     private static final int MAX_SUBSCRIBERS = 1000;
     private static final Duration MAX_TERM = Duration.ofMinutes(5);
+    /** However many wait, on however many nodes, the queue hears of it so often. */
+    private static final Duration AWAITED = Duration.ofSeconds(10);
 
     public sealed interface Command extends Wire {}
 
@@ -55,8 +57,15 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
 
     public record Get(ActorRef<BuildStatus> replyTo) implements Command {}
 
-    /** Be told the status now and at each change, for {@code term}, at most five minutes; then subscribe again. */
-    public record Subscribe(ActorRef<BuildStatus> subscriber, Duration term) implements Command {}
+    /**
+     * Be told the status now and at each change, for {@code term}, at most five minutes; then subscribe again.
+     *
+     * @param awaited whether somebody waits for this build, which is handed out before what nobody waits for
+     */
+    public record Subscribe(ActorRef<BuildStatus> subscriber, Duration term, boolean awaited) implements Command {}
+
+    /** Where this request stands in the queue, from 1. */
+    public record Placed(int request, int position) implements Command {}
 
     /** A worker holds a lease on the request it carries. */
     public record Start(
@@ -105,6 +114,11 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     private final List<ActorRef<RequestAnswer>> pending = new ArrayList<>();
     /** Until when an answer of the queue is on its way; a time, since the answer itself can be lost. */
     private Instant enqueuingUntil = Instant.MIN;
+
+    /** Until when the queue need not be told again that somebody waits. */
+    private Instant awaitedUntil = Instant.MIN;
+
+    private Optional<Placed> place = Optional.empty();
 
     private Optional<ActorRef<AttemptCommand>> running = Optional.empty();
 
@@ -174,7 +188,11 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
                 .onCommand(Retry.class, this::onRetry)
                 .onCommand(Cancel.class, this::onCancel)
                 .onCommand(Get.class, (state, get) -> {
-                    get.replyTo().tell(state.status(key));
+                    get.replyTo().tell(status(state));
+                    return Effect().none();
+                })
+                .onCommand(Placed.class, (state, placed) -> {
+                    place = Optional.of(placed);
                     return Effect().none();
                 })
                 .onCommand(Subscribe.class, this::onSubscribe)
@@ -187,24 +205,24 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
 
     private Effect<BuildEvent, BuildState> onRequest(BuildState state, Request request) {
         if (!state.wantsRequest(clock.instant())) {
-            request.replyTo().tell(new RequestAnswer.Joined(state.status(key)));
+            request.replyTo().tell(new RequestAnswer.Joined(status(state)));
             return Effect().none();
         }
-        return enqueue(state, request.cause(), request.input(), request.replyTo());
+        return enqueue(state, request.cause(), request.input(), false, request.replyTo());
     }
 
     private Effect<BuildEvent, BuildState> onRetry(BuildState state, Retry retry) {
         if (!(state.stage() instanceof BuildState.Stage.Failed)) {
-            retry.replyTo().tell(new RequestAnswer.Conflict(state.status(key)));
+            retry.replyTo().tell(new RequestAnswer.Conflict(status(state)));
             return Effect().none();
         }
         BuildEvent.Requested last = state.requested().orElseThrow();
         Cause cause = new Cause("operator " + retry.by(), "", "", last.cause().reference());
-        return enqueue(state, cause, last.input(), retry.replyTo());
+        return enqueue(state, cause, last.input(), true, retry.replyTo());
     }
 
     private Effect<BuildEvent, BuildState> enqueue(
-            BuildState state, Cause cause, BuildInput input, ActorRef<RequestAnswer> replyTo) {
+            BuildState state, Cause cause, BuildInput input, boolean urgent, ActorRef<RequestAnswer> replyTo) {
         if (pending.size() >= MAX_PENDING) {
             replyTo.tell(new RequestAnswer.Unavailable());
             return Effect().none();
@@ -218,7 +236,8 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
                     BuildQueue.EnqueueAnswer.class,
                     queue,
                     QUEUE_TIMEOUT,
-                    (ActorRef<BuildQueue.EnqueueAnswer> ref) -> new BuildQueue.Enqueue(key, next, cause, input, ref),
+                    (ActorRef<BuildQueue.EnqueueAnswer> ref) ->
+                            new BuildQueue.Enqueue(key, next, cause, input, urgent, ref),
                     (answer, failure) -> new EnqueueAnswered(next, cause, input, Optional.ofNullable(answer)));
         }
         return Effect().none();
@@ -228,7 +247,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
         enqueuingUntil = Instant.MIN;
         if (state.request() >= answered.request()) {
             // A worker was faster: its grant carried the request.
-            answerPending(new RequestAnswer.Joined(state.status(key)));
+            answerPending(new RequestAnswer.Joined(status(state)));
             return Effect().none();
         }
         if (answered.answer().isEmpty()) {
@@ -243,7 +262,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
                 .persist(new BuildEvent.Requested(
                         answered.request(), answered.cause(), answered.input(), clock.instant()))
                 .thenRun(next -> {
-                    answerPending(new RequestAnswer.Joined(next.status(key)));
+                    answerPending(new RequestAnswer.Joined(status(next)));
                     publish(next);
                 });
     }
@@ -256,13 +275,13 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     private Effect<BuildEvent, BuildState> onCancel(BuildState state, Cancel cancel) {
         List<BuildEvent> events = state.decideCancel(cancel.by(), clock.instant());
         if (events.isEmpty()) {
-            cancel.replyTo().tell(new RequestAnswer.Conflict(state.status(key)));
+            cancel.replyTo().tell(new RequestAnswer.Conflict(status(state)));
             return Effect().none();
         }
         return Effect().persist(events).thenRun(next -> {
             stopRunning("cancelled");
             queue.tell(new BuildQueue.Remove(key, next.request()));
-            cancel.replyTo().tell(new RequestAnswer.Joined(next.status(key)));
+            cancel.replyTo().tell(new RequestAnswer.Joined(status(next)));
             publish(next);
         });
     }
@@ -273,8 +292,26 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
             Duration term = subscribe.term().compareTo(MAX_TERM) < 0 ? subscribe.term() : MAX_TERM;
             subscribers.put(subscribe.subscriber(), clock.instant().plus(term));
         }
-        subscribe.subscriber().tell(state.status(key));
+        subscribe.subscriber().tell(status(state));
+        if (subscribe.awaited()) {
+            tellQueueThatItIsAwaited(state);
+        }
         return Effect().none();
+    }
+
+    private void tellQueueThatItIsAwaited(BuildState state) {
+        Instant now = clock.instant();
+        if (state.stage() instanceof BuildState.Stage.Queued && !now.isBefore(awaitedUntil)) {
+            awaitedUntil = now.plus(AWAITED);
+            queue.tell(new BuildQueue.Awaited(key, state.request(), AWAITED.multipliedBy(3)));
+        }
+    }
+
+    private BuildStatus status(BuildState state) {
+        return state.status(key)
+                .at(place.filter(
+                                p -> state.stage() instanceof BuildState.Stage.Queued && p.request() == state.request())
+                        .map(Placed::position));
     }
 
     private Effect<BuildEvent, BuildState> onStart(BuildState state, Start start) {
@@ -286,6 +323,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
             }
             if (decision.answer() instanceof BuildState.StartAnswer.Start) {
                 running = Optional.of(start.running());
+                place = Optional.empty();
             } else if (decision.answer() instanceof BuildState.StartAnswer.NotBefore notBefore) {
                 queue.tell(new BuildQueue.Return(
                         key, start.fence(), "its next attempt is later", Optional.of(notBefore.time())));
@@ -357,7 +395,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
 
     private void publish(BuildState state) {
         forgetSubscribers();
-        BuildStatus status = state.status(key);
+        BuildStatus status = status(state);
         subscribers.keySet().forEach(subscriber -> subscriber.tell(status));
     }
 }

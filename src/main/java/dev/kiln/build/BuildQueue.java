@@ -58,8 +58,13 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
 
     public sealed interface Command extends Wire {}
 
-    public record Enqueue(BuildKey key, int request, Cause cause, BuildInput input, ActorRef<EnqueueAnswer> replyTo)
+    /** @param urgent whether an operator asks for it */
+    public record Enqueue(
+            BuildKey key, int request, Cause cause, BuildInput input, boolean urgent, ActorRef<EnqueueAnswer> replyTo)
             implements Command {}
+
+    /** Somebody waits for this request, for {@code term} at most unless it is said again. The build is told its place. */
+    public record Awaited(BuildKey key, int request, Duration term) implements Command {}
 
     /** The build's word that this request has ended. Idempotent. */
     public record Remove(BuildKey key, int request) implements Command {}
@@ -95,6 +100,21 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
 
     public record GetStatus(ActorRef<QueueStatus> replyTo) implements Command {}
 
+    /** Give this worker nothing new ({@code drain}), or work again. Idempotent. */
+    public record SetDrained(String worker, boolean drain, String by, ActorRef<DrainAnswer> replyTo)
+            implements Command {}
+
+    public sealed interface DrainAnswer extends Wire {
+        /** Stored. */
+        record Done(QueueStatus.Worker worker) implements DrainAnswer {}
+
+        /** No worker of that name has asked for work lately. */
+        record Unknown() implements DrainAnswer {}
+
+        /** So many workers are drained already that it cannot be kept. */
+        record TooMany() implements DrainAnswer {}
+    }
+
     private enum Due implements Command {
         DUE
     }
@@ -128,15 +148,21 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
 
     private final Map<String, Worker> workers = new LinkedHashMap<>();
     private final Map<Long, Hold> holds = new HashMap<>();
+    private final AwaitedBuilds awaited = new AwaitedBuilds();
 
-    /** @param before the incarnation that this one followed, whose messages may still be on their way */
-    private record Worker(Ask ask, int free, Instant heard, Optional<String> before) {
-        Worker withFree(int left) {
-            return new Worker(ask, left, heard, before);
+    /**
+     * A worker that was heard of lately.
+     *
+     * @param taken leases it was granted since it was first heard of
+     * @param before the incarnation that this one followed, whose messages may still be on their way
+     */
+    private record Worker(Ask ask, int free, long taken, Instant heard, Optional<String> before) {
+        Worker granted() {
+            return new Worker(ask, free - 1, taken + 1, heard, before);
         }
 
-        QueueState.Offer offer() {
-            return new QueueState.Offer(ask.name(), ask.incarnation(), free, ask.platforms(), ask.builders());
+        HandOut.Offer offer() {
+            return new HandOut.Offer(ask.name(), ask.incarnation(), free, ask.platforms(), ask.builders(), taken);
         }
 
         boolean overtakes(Ask other) {
@@ -191,6 +217,7 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
                     // This object outlives a failure of the journal: what it believed then may never have been stored.
                     workers.clear();
                     holds.clear();
+                    awaited.clear();
                     Hold fresh = new Hold(clock.instant().plus(config.lease()), false);
                     state.entries().stream()
                             .flatMap(e -> e.lease().stream())
@@ -209,6 +236,8 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
                 .onCommand(Return.class, this::onReturn)
                 .onCommand(Ask.class, this::onAsk)
                 .onCommand(Due.class, (state, due) -> onDue(state))
+                .onCommand(Awaited.class, this::onAwaited)
+                .onCommand(SetDrained.class, this::onSetDrained)
                 .onCommand(GetStatus.class, this::onGetStatus)
                 .build();
     }
@@ -226,7 +255,12 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         }
         List<QueueEvent> events = new ArrayList<>();
         events.add(new QueueEvent.Enqueued(
-                enqueue.key(), enqueue.request(), enqueue.cause(), enqueue.input(), clock.instant()));
+                enqueue.key(),
+                enqueue.request(),
+                enqueue.cause(),
+                enqueue.input(),
+                clock.instant(),
+                Optional.of(enqueue.urgent())));
         return grantAndPersist(state, events, () -> enqueue.replyTo().tell(new EnqueueAnswer.Accepted()));
     }
 
@@ -285,7 +319,10 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         Optional<String> before = known.flatMap(w -> w.ask().incarnation().equals(ask.incarnation())
                 ? w.before()
                 : Optional.of(w.ask().incarnation()));
-        workers.put(ask.name(), new Worker(ask, ask.free() - onTheirWay, now, before));
+        workers.put(
+                ask.name(),
+                new Worker(
+                        ask, ask.free() - onTheirWay, known.map(Worker::taken).orElse(0L), now, before));
         return grantAndPersist(state, events, () -> {
             tell.forEach(Runnable::run);
             ask.worker().tell(new Renewed(ask.sequence(), valid, config.lease()));
@@ -317,44 +354,89 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         return hold == null || !now.isBefore(hold.deadline());
     }
 
-    private Effect<QueueEvent, QueueState> onGetStatus(QueueState state, GetStatus get) {
-        get.replyTo()
-                .tell(new QueueStatus(
-                        state.entries().stream()
-                                .map(e -> new QueueStatus.Entry(
-                                        e.key(),
-                                        e.request(),
-                                        e.cause(),
-                                        e.enqueuedAt(),
-                                        e.notBefore(),
-                                        e.lease().map(QueueState.Lease::worker),
-                                        e.lease().map(QueueState.Lease::fence)))
-                                .toList(),
-                        workers.values().stream()
-                                .map(w -> new QueueStatus.Worker(
-                                        w.ask().name(),
-                                        w.ask().slots(),
-                                        w.ask().slots() - w.free(),
-                                        w.ask().platforms(),
-                                        w.ask().builders()))
-                                .toList()));
+    private Effect<QueueEvent, QueueState> onAwaited(QueueState state, Awaited word) {
+        boolean waits = state.find(word.key())
+                .filter(e -> e.request() == word.request() && e.lease().isEmpty())
+                .isPresent();
+        if (waits) {
+            awaited.await(word.key(), word.term(), state, clock.instant())
+                    .ifPresent(place -> builds.accept(word.key(), new BuildEntity.Placed(word.request(), place)));
+        }
         return Effect().none();
+    }
+
+    private Effect<QueueEvent, QueueState> onSetDrained(QueueState state, SetDrained set) {
+        boolean drained = state.drained().contains(set.worker());
+        if (drained == set.drain()) {
+            boolean known = drained || workers.containsKey(set.worker());
+            set.replyTo().tell(known ? new DrainAnswer.Done(worker(state, set.worker())) : new DrainAnswer.Unknown());
+            return Effect().none();
+        }
+        if (set.drain() && !workers.containsKey(set.worker())) {
+            set.replyTo().tell(new DrainAnswer.Unknown());
+            return Effect().none();
+        }
+        if (set.drain() && state.drained().size() >= QueueState.MAX_DRAINED) {
+            set.replyTo().tell(new DrainAnswer.TooMany());
+            return Effect().none();
+        }
+        Instant now = clock.instant();
+        List<QueueEvent> events = new ArrayList<>();
+        events.add(
+                set.drain()
+                        ? new QueueEvent.Drained(set.worker(), set.by(), now)
+                        : new QueueEvent.Undrained(set.worker(), set.by(), now));
+        QueueState after = state.apply(events.get(0));
+        return grantAndPersist(
+                state, events, () -> set.replyTo().tell(new DrainAnswer.Done(worker(after, set.worker()))));
+    }
+
+    private Effect<QueueEvent, QueueState> onGetStatus(QueueState state, GetStatus get) {
+        List<QueueStatus.Worker> all = Stream.concat(
+                        workers.keySet().stream(),
+                        state.drained().stream()
+                                .filter(name -> !workers.containsKey(name))
+                                .sorted())
+                .map(name -> worker(state, name))
+                .toList();
+        Instant now = clock.instant();
+        get.replyTo().tell(QueueStatus.of(state, awaited.at(now), all, now));
+        return Effect().none();
+    }
+
+    private QueueStatus.Worker worker(QueueState state, String name) {
+        boolean drained = state.drained().contains(name);
+        Worker known = workers.get(name);
+        return known == null
+                ? new QueueStatus.Worker(name, 0, (int) state.leasedTo(name).count(), List.of(), List.of(), drained)
+                : new QueueStatus.Worker(
+                        name,
+                        known.ask().slots(),
+                        known.ask().slots() - known.free(),
+                        known.ask().platforms(),
+                        known.ask().builders(),
+                        drained);
     }
 
     /** Adds to {@code events} whatever can now be granted, persists all, then runs {@code then} and tells the workers. */
     private Effect<QueueEvent, QueueState> grantAndPersist(QueueState state, List<QueueEvent> events, Runnable then) {
         Instant now = clock.instant();
-        QueueState after = state;
-        for (QueueEvent event : events) {
-            after = after.apply(event);
-        }
         forgetSilentWorkers(now);
         List<Runnable> tell = new ArrayList<>();
-        List<QueueState.Offer> offers =
-                workers.values().stream().map(Worker::offer).toList();
-        for (QueueEvent.Granted granted : after.grants(offers, now)) {
+        List<HandOut.Offer> offers = workers.values().stream()
+                .filter(worker -> worker.free() > 0)
+                .map(Worker::offer)
+                .toList();
+        QueueState after = state;
+        if (!offers.isEmpty()) {
+            // Costs as much as the queue is long: thousands may come while no slot is free.
+            for (QueueEvent event : events) {
+                after = after.apply(event);
+            }
+        }
+        for (QueueEvent.Granted granted : HandOut.grants(after, offers, awaited.at(now), now)) {
             QueueState.Entry entry = after.find(granted.key()).orElseThrow();
-            Worker worker = workers.computeIfPresent(granted.worker(), (name, w) -> w.withFree(w.free() - 1));
+            Worker worker = workers.computeIfPresent(granted.worker(), (name, w) -> w.granted());
             events.add(granted);
             holds.put(granted.fence(), new Hold(confirmBy(now), false));
             tell.add(() -> worker.ask()
@@ -388,6 +470,7 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         Set<Long> inForce = new HashSet<>();
         state.entries().forEach(e -> e.lease().ifPresent(lease -> inForce.add(lease.fence())));
         holds.keySet().retainAll(inForce);
+        awaited.forgetOthersThan(state);
         Instant now = clock.instant();
         Optional<Instant> due = Stream.concat(
                         holds.values().stream().map(Hold::deadline), state.nextReady(now).stream())

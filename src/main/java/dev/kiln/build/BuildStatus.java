@@ -15,6 +15,8 @@ import java.util.Optional;
  * @param startedAt of the last attempt
  * @param endedAt of the last request, when it has ended
  * @param notBefore when the next attempt may start, while one is waited for
+ * @param position its place among those that wait for its platform, from 1, as the queue said a few seconds ago; only
+ *     while somebody waits for it
  */
 public record BuildStatus(
         BuildKey key,
@@ -26,8 +28,40 @@ public record BuildStatus(
         Optional<Instant> endedAt,
         Optional<Instant> notBefore,
         Optional<Descriptor> manifest,
-        Optional<BuildFailure> failure)
+        Optional<BuildFailure> failure,
+        Optional<Integer> position)
         implements Wire {
+
+    /** Of a build whose place in the queue is not known. */
+    public BuildStatus(
+            BuildKey key,
+            Phase phase,
+            int request,
+            int attempt,
+            Optional<Instant> requestedAt,
+            Optional<Instant> startedAt,
+            Optional<Instant> endedAt,
+            Optional<Instant> notBefore,
+            Optional<Descriptor> manifest,
+            Optional<BuildFailure> failure) {
+        this(
+                key,
+                phase,
+                request,
+                attempt,
+                requestedAt,
+                startedAt,
+                endedAt,
+                notBefore,
+                manifest,
+                failure,
+                Optional.empty());
+    }
+
+    BuildStatus at(Optional<Integer> place) {
+        return new BuildStatus(
+                key, phase, request, attempt, requestedAt, startedAt, endedAt, notBefore, manifest, failure, place);
+    }
 
     public enum Phase {
         /** Never requested. */

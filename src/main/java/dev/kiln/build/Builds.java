@@ -20,4 +20,11 @@ public interface Builds {
 
     /** Who waits and who runs. */
     CompletionStage<QueueStatus> queue();
+
+    /**
+     * Has a worker be given nothing new, or work again; what it runs goes on. Stored.
+     *
+     * @param by who asks, for the record
+     */
+    CompletionStage<QueueStatus.Worker> drain(String worker, boolean drain, String by);
 }

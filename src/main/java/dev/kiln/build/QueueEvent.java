@@ -12,11 +12,18 @@ import java.util.Optional;
     @JsonSubTypes.Type(value = QueueEvent.Enqueued.class, name = "enqueued"),
     @JsonSubTypes.Type(value = QueueEvent.Granted.class, name = "granted"),
     @JsonSubTypes.Type(value = QueueEvent.Returned.class, name = "returned"),
-    @JsonSubTypes.Type(value = QueueEvent.Removed.class, name = "removed")
+    @JsonSubTypes.Type(value = QueueEvent.Removed.class, name = "removed"),
+    @JsonSubTypes.Type(value = QueueEvent.Drained.class, name = "drained"),
+    @JsonSubTypes.Type(value = QueueEvent.Undrained.class, name = "undrained")
 })
 public sealed interface QueueEvent {
-    /** Takes the place of an entry of an earlier request of the same build. */
-    record Enqueued(BuildKey key, int request, Cause cause, BuildInput input, Instant at) implements QueueEvent {}
+    /**
+     * Takes the place of an entry of an earlier request of the same build.
+     *
+     * @param urgent whether an operator asked for it; absent in earlier versions
+     */
+    record Enqueued(BuildKey key, int request, Cause cause, BuildInput input, Instant at, Optional<Boolean> urgent)
+            implements QueueEvent {}
 
     /** @param fence higher than that of every lease before */
     record Granted(BuildKey key, int request, long fence, String worker, String incarnation, Instant at)
@@ -28,4 +35,9 @@ public sealed interface QueueEvent {
 
     /** The build said that the request has ended. */
     record Removed(BuildKey key, int request, Instant at) implements QueueEvent {}
+
+    /** The worker is given nothing new until {@link Undrained}, over restarts of its node too. */
+    record Drained(String worker, String by, Instant at) implements QueueEvent {}
+
+    record Undrained(String worker, String by, Instant at) implements QueueEvent {}
 }

@@ -1,30 +1,81 @@
 package dev.kiln.build;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.RepositoryName;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
- * Who waits and who holds a lease; without Akka or clock. Entries stand in the order in which they came.
- *
- * @param lastFence of all leases ever granted
+ * Who waits, who holds a lease, and which workers get nothing new; without Akka or clock, immutable. Who gets work next is
+ * decided by {@link HandOut}.
  */
-public record QueueState(long lastFence, List<Entry> entries) {
-    public static final QueueState EMPTY = new QueueState(0, List.of());
+public final class QueueState {
+    public static final QueueState EMPTY = new QueueState(0, List.of(), Map.of(), Set.of());
+    /** Of drained workers: their names outlive them. */
+    static final int MAX_DRAINED = 1000;
 
-    public QueueState {
-        entries = List.copyOf(entries);
+    private final long lastFence;
+    /** In the order in which they came. */
+    private final Map<BuildKey, Entry> entries;
+
+    private final Map<RepositoryName, Long> turns;
+    private final Set<String> drained;
+
+    /**
+     * As it is stored. What a state of an earlier version lacks is null.
+     *
+     * @param lastFence of all leases ever granted
+     * @param entries in the order in which they came
+     * @param turns for each repository with an entry, by its name, the fence of its last lease, or the last fence of all when
+     *     its first entry came: the lower, the sooner it is its turn
+     * @param drained names of workers that are given nothing new
+     */
+    @JsonCreator
+    static QueueState stored(
+            @JsonProperty("lastFence") long lastFence,
+            @JsonProperty("entries") List<Entry> entries,
+            @JsonProperty("turns") Map<String, Long> turns,
+            @JsonProperty("drained") Set<String> drained) {
+        Map<RepositoryName, Long> byName = new HashMap<>();
+        if (turns != null) {
+            turns.forEach((name, fence) -> byName.put(new RepositoryName(name), fence));
+        }
+        return new QueueState(lastFence, entries, byName, drained == null ? Set.of() : new TreeSet<>(drained));
     }
 
-    /** @param input what the attempt is made from, so that a build that lost its own record can go on from here */
+    private QueueState(long lastFence, List<Entry> entries, Map<RepositoryName, Long> turns, Set<String> drained) {
+        this(lastFence, new LinkedHashMap<>(), turns, drained);
+        entries.forEach(e -> this.entries.put(e.key(), e));
+    }
+
+    /** The maps are its own from now on. */
+    private QueueState(
+            long lastFence, Map<BuildKey, Entry> entries, Map<RepositoryName, Long> turns, Set<String> drained) {
+        this.lastFence = lastFence;
+        this.entries = entries;
+        this.turns = turns;
+        this.drained = drained;
+    }
+
+    /**
+     * One build that waits or runs.
+     *
+     * @param input what the attempt is made from, so that a build that lost its own record can go on from here
+     * @param urgent whether an operator asked for it
+     */
     public record Entry(
             BuildKey key,
             int request,
@@ -32,27 +83,15 @@ public record QueueState(long lastFence, List<Entry> entries) {
             BuildInput input,
             Instant enqueuedAt,
             Optional<Instant> notBefore,
-            Optional<Lease> lease) {
+            Optional<Lease> lease,
+            boolean urgent) {
 
         boolean isReady(Instant now) {
             return lease.isEmpty() && notBefore.map(t -> !now.isBefore(t)).orElse(true);
         }
-    }
 
-    /**
-     * What a worker can take now.
-     *
-     * @param free slots
-     * @param platforms texts of platforms, or {@code *}
-     * @param builders their names, or {@code *}
-     */
-    public record Offer(
-            String worker, String incarnation, int free, Collection<String> platforms, Collection<String> builders) {
-        boolean fits(Entry entry) {
-            return (platforms.contains("*")
-                            || platforms.contains(entry.key().platform().toString()))
-                    && (builders.contains("*")
-                            || builders.contains(entry.input().builder()));
+        private Entry with(Optional<Instant> nextNotBefore, Optional<Lease> nextLease) {
+            return new Entry(key, request, cause, input, enqueuedAt, nextNotBefore, nextLease, urgent);
         }
     }
 
@@ -65,19 +104,47 @@ public record QueueState(long lastFence, List<Entry> entries) {
         REPOSITORY_FULL
     }
 
+    @JsonProperty("lastFence")
+    public long lastFence() {
+        return lastFence;
+    }
+
+    /** In the order in which they came. A view. */
+    @JsonProperty("entries")
+    public Collection<Entry> entries() {
+        return Collections.unmodifiableCollection(entries.values());
+    }
+
+    @JsonProperty("turns")
+    Map<String, Long> turns() {
+        Map<String, Long> byText = new HashMap<>();
+        turns.forEach((name, fence) -> byText.put(name.value(), fence));
+        return byText;
+    }
+
+    @JsonProperty("drained")
+    public Set<String> drained() {
+        return Collections.unmodifiableSet(drained);
+    }
+
     Optional<Entry> find(BuildKey key) {
-        return entries.stream().filter(e -> e.key().equals(key)).findFirst();
+        return Optional.ofNullable(entries.get(key));
     }
 
     Optional<Entry> leased(long fence) {
-        return entries.stream()
+        return entries.values().stream()
                 .filter(e -> e.lease().isPresent() && e.lease().get().fence() == fence)
                 .findFirst();
     }
 
     Stream<Entry> leasedTo(String worker) {
-        return entries.stream()
+        return entries.values().stream()
                 .filter(e -> e.lease().isPresent() && e.lease().get().worker().equals(worker));
+    }
+
+    /** The lower, the sooner it is its turn. */
+    long turn(RepositoryName repository) {
+        return turns.getOrDefault(repository, 0L);
     }
 
     /** Whether (key, request) or a later request of the same build is here already, so that enqueuing changes nothing. */
@@ -87,98 +154,105 @@ public record QueueState(long lastFence, List<Entry> entries) {
 
     /** Whether there is no room for one more entry of {@code key}'s repository. */
     Optional<Refusal> refusal(BuildKey key, int limit, int limitPerRepository) {
-        if (find(key).isPresent()) {
+        if (entries.containsKey(key)) {
             return Optional.empty();
         }
         if (entries.size() >= limit) {
             return Optional.of(Refusal.FULL);
         }
-        long sameRepository = entries.stream()
-                .filter(e -> e.key().repository().equals(key.repository()))
-                .count();
-        return sameRepository >= limitPerRepository ? Optional.of(Refusal.REPOSITORY_FULL) : Optional.empty();
+        return count(entries, key.repository()) >= limitPerRepository
+                ? Optional.of(Refusal.REPOSITORY_FULL)
+                : Optional.empty();
     }
 
-    /**
-     * Who gets what now: the ready entries in their order, each to the fitting worker with the most free slots, the first
-     * of equals.
-     */
-    List<QueueEvent.Granted> grants(Collection<Offer> offers, Instant now) {
-        Map<Offer, Integer> free = new LinkedHashMap<>();
-        offers.stream().filter(offer -> offer.free() > 0).forEach(offer -> free.put(offer, offer.free()));
-        // Thousands may wait for a platform that nobody has a slot for; the workers are looked through once for each.
-        Set<List<String>> nobody = new HashSet<>();
-        List<QueueEvent.Granted> grants = new ArrayList<>();
-        for (Entry entry : entries) {
-            if (free.isEmpty()) {
-                break;
-            }
-            List<String> need =
-                    List.of(entry.key().platform().toString(), entry.input().builder());
-            if (!entry.isReady(now) || nobody.contains(need)) {
-                continue;
-            }
-            Optional<Offer> best = Optional.empty();
-            for (Offer offer : free.keySet()) {
-                if (offer.fits(entry)
-                        && best.map(b -> free.get(b) < free.get(offer)).orElse(true)) {
-                    best = Optional.of(offer);
-                }
-            }
-            if (best.isEmpty()) {
-                nobody.add(need);
-                continue;
-            }
-            Offer offer = best.get();
-            free.computeIfPresent(offer, (o, n) -> n > 1 ? n - 1 : null);
-            grants.add(new QueueEvent.Granted(
-                    entry.key(),
-                    entry.request(),
-                    lastFence + 1 + grants.size(),
-                    offer.worker(),
-                    offer.incarnation(),
-                    now));
-        }
-        return grants;
+    private static long count(Map<BuildKey, Entry> entries, RepositoryName repository) {
+        return entries.keySet().stream()
+                .filter(key -> key.repository().equals(repository))
+                .count();
     }
 
     /** When the next waiting entry becomes ready by time alone. */
     Optional<Instant> nextReady(Instant now) {
-        return entries.stream()
-                .filter(e -> e.lease().isEmpty())
-                .flatMap(e -> e.notBefore().stream())
+        return entries.values().stream()
+                .filter(e -> e.lease().isEmpty() && e.notBefore().isPresent())
+                .map(e -> e.notBefore().get())
                 .filter(now::isBefore)
                 .min(Instant::compareTo);
     }
 
     public QueueState apply(QueueEvent event) {
-        Map<BuildKey, Entry> byKey = new LinkedHashMap<>(entries.size() * 2);
-        entries.forEach(e -> byKey.put(e.key(), e));
+        if (event instanceof QueueEvent.Drained e) {
+            return withDrained(e.worker(), true);
+        }
+        if (event instanceof QueueEvent.Undrained e) {
+            return withDrained(e.worker(), false);
+        }
+        Map<BuildKey, Entry> nextEntries = new LinkedHashMap<>(entries);
+        Map<RepositoryName, Long> nextTurns = new HashMap<>(turns);
         long fence = lastFence;
         if (event instanceof QueueEvent.Enqueued e) {
-            byKey.remove(e.key());
-            byKey.put(
+            nextEntries.remove(e.key());
+            nextEntries.put(
                     e.key(),
-                    new Entry(e.key(), e.request(), e.cause(), e.input(), e.at(), Optional.empty(), Optional.empty()));
+                    new Entry(
+                            e.key(),
+                            e.request(),
+                            e.cause(),
+                            e.input(),
+                            e.at(),
+                            Optional.empty(),
+                            Optional.empty(),
+                            e.urgent().orElse(false)));
+            nextTurns.putIfAbsent(e.key().repository(), lastFence);
         } else if (event instanceof QueueEvent.Granted e) {
             fence = Math.max(fence, e.fence());
             Lease lease = new Lease(e.fence(), e.worker(), e.incarnation());
-            byKey.computeIfPresent(e.key(), (k, old) -> with(old, Optional.empty(), Optional.of(lease)));
+            nextEntries.computeIfPresent(e.key(), (k, old) -> old.with(Optional.empty(), Optional.of(lease)));
+            nextTurns.replace(e.key().repository(), e.fence());
         } else if (event instanceof QueueEvent.Returned e) {
-            byKey.computeIfPresent(
+            nextEntries.computeIfPresent(
                     e.key(),
                     (k, old) -> old.lease().filter(l -> l.fence() == e.fence()).isPresent()
-                            ? with(old, e.notBefore(), Optional.empty())
+                            ? old.with(e.notBefore(), Optional.empty())
                             : old);
         } else if (event instanceof QueueEvent.Removed e) {
-            byKey.computeIfPresent(e.key(), (k, old) -> old.request() <= e.request() ? null : old);
+            nextEntries.computeIfPresent(e.key(), (k, old) -> old.request() <= e.request() ? null : old);
+            if (count(nextEntries, e.key().repository()) == 0) {
+                nextTurns.remove(e.key().repository());
+            }
         } else {
             throw new IllegalStateException("every event is one of the above");
         }
-        return new QueueState(fence, List.copyOf(byKey.values()));
+        return new QueueState(fence, nextEntries, nextTurns, drained);
     }
 
-    private static Entry with(Entry old, Optional<Instant> notBefore, Optional<Lease> lease) {
-        return new Entry(old.key(), old.request(), old.cause(), old.input(), old.enqueuedAt(), notBefore, lease);
+    private QueueState withDrained(String worker, boolean drain) {
+        Set<String> next = new HashSet<>(drained);
+        if (drain) {
+            next.add(worker);
+        } else {
+            next.remove(worker);
+        }
+        return new QueueState(lastFence, entries, turns, next);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof QueueState that
+                && lastFence == that.lastFence
+                && List.copyOf(entries.values()).equals(List.copyOf(that.entries.values()))
+                && turns.equals(that.turns)
+                && drained.equals(that.drained);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(lastFence, entries, turns, drained);
+    }
+
+    @Override
+    public String toString() {
+        return "QueueState[lastFence=" + lastFence + ", entries=" + entries.values() + ", turns=" + turns + ", drained="
+                + drained + "]";
     }
 }

@@ -88,6 +88,26 @@ public final class ShardedBuilds implements Builds {
                 AskPattern.ask(theQueue(), BuildQueue.GetStatus::new, ASK_TIMEOUT, system.scheduler()));
     }
 
+    @Override
+    public CompletionStage<QueueStatus.Worker> drain(String worker, boolean drain, String by) {
+        CompletionStage<BuildQueue.DrainAnswer> answer = unavailableOnTimeout(AskPattern.ask(
+                theQueue(),
+                replyTo -> new BuildQueue.SetDrained(worker, drain, by, replyTo),
+                ASK_TIMEOUT,
+                system.scheduler()));
+        return answer.thenApply(said -> {
+            if (said instanceof BuildQueue.DrainAnswer.Done done) {
+                return done.worker();
+            }
+            throw said instanceof BuildQueue.DrainAnswer.Unknown
+                    ? new Problem(
+                            ProblemCode.NOT_FOUND,
+                            "no worker of that name has asked for work lately: kiln queue shows their names")
+                    : new Problem(
+                            ProblemCode.CONFLICT, "1000 workers are drained already: undrain those that are no more");
+        });
+    }
+
     private <A> CompletionStage<A> ask(BuildKey key, Function<ActorRef<A>, BuildEntity.Command> command) {
         return unavailableOnTimeout(AskPattern.ask(
                 sharding.entityRefFor(BuildEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT, system.scheduler()));

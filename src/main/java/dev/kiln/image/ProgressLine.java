@@ -58,7 +58,9 @@ final class ProgressLine {
         String doing = switch (status.phase()) {
             case RUNNING -> "building" + since(status.startedAt(), now);
             case FAILED -> "failed";
-            case NEW, QUEUED, BUILT -> "queued" + since(status.requestedAt(), now);
+            case NEW, QUEUED, BUILT ->
+                "queued" + since(status.requestedAt(), now)
+                        + status.position().map(place -> ", place " + place).orElse("");
         };
         return doing
                 + BuildEta.of(status, usual, now)

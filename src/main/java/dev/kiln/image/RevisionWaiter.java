@@ -310,8 +310,10 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private void subscribe() {
         Duration term = peers.resubscribe().multipliedBy(3);
         TagEntity.View known = view.orElseThrow();
+        Set<Platform> awaited = pulls.awaited(peers.clock().instant());
         unlisted(known)
-                .forEach(platform -> peers.builds().tell(build(platform), new BuildEntity.Subscribe(statuses, term)));
+                .forEach(platform -> peers.builds()
+                        .tell(build(platform), new BuildEntity.Subscribe(statuses, term, awaited.contains(platform))));
     }
 
     private static Set<Platform> unlisted(TagEntity.View view) {

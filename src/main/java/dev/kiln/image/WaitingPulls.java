@@ -15,6 +15,7 @@ import dev.kiln.problem.ProblemCode;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -214,6 +215,23 @@ final class WaitingPulls {
                 .or(() -> unsettled.stream().findFirst())
                 .orElseGet(() -> WaitPolicy.defaultPlatform(
                         config, List.copyOf(known.statuses().keySet())));
+    }
+
+    /** The platforms that some pull waits for. */
+    Set<Platform> awaited(Instant now) {
+        Set<Platform> awaited = new HashSet<>();
+        snapshot.ifPresent(known -> {
+            Set<Question> asked = new HashSet<>();
+            for (Join pull : pulls) {
+                Question question = new Question(
+                        known.platform(config, pull.wish()), pull.wish().wholeIndex());
+                if (asked.add(question)) {
+                    awaited.addAll(WaitPolicy.unsettled(
+                            pull.wish().policy(config), question.platform(), known.statuses(), now));
+                }
+            }
+        });
+        return awaited;
     }
 
     private BuildKey build(Platform platform) {

@@ -269,13 +269,47 @@ class BuildEntityTest {
         faithful.receiveMessage();
         gone.receiveMessage();
         clock.advance(Duration.ofSeconds(8));
-        build.runCommand(new BuildEntity.Subscribe(faithful.ref(), Duration.ofSeconds(10)));
+        build.runCommand(new BuildEntity.Subscribe(faithful.ref(), Duration.ofSeconds(10), false));
         faithful.receiveMessage();
         clock.advance(Duration.ofSeconds(8));
         start(1, 7);
 
         assertThat(faithful.receiveMessage().phase()).isEqualTo(BuildStatus.Phase.RUNNING);
         gone.expectNoMessage(Duration.ZERO);
+    }
+
+    @Test
+    void howeverManyWaitTheQueueHearsOfItOnceInTenSeconds() {
+        request();
+        queue.expectMessageClass(BuildQueue.Enqueue.class).replyTo().tell(new BuildQueue.EnqueueAnswer.Accepted());
+        build.getState();
+        for (int i = 0; i < 20; i++) {
+            awaiting();
+            awaiting();
+            clock.advance(Duration.ofSeconds(1));
+        }
+        BuildQueue.Awaited said = new BuildQueue.Awaited(KEY, 1, Duration.ofSeconds(30));
+        queue.expectMessage(said);
+        queue.expectMessage(said);
+        subscribe(Duration.ofSeconds(10));
+        queue.expectNoMessage(Duration.ZERO);
+    }
+
+    @Test
+    void thePlaceInTheQueueIsToldWhileItWaits() {
+        request();
+        queue.expectMessageClass(BuildQueue.Enqueue.class).replyTo().tell(new BuildQueue.EnqueueAnswer.Accepted());
+        build.runCommand(new BuildEntity.Placed(1, 4));
+        assertThat(build.<BuildStatus>runCommand(BuildEntity.Get::new).reply().position())
+                .contains(4);
+        start(1, 7);
+        assertThat(build.<BuildStatus>runCommand(BuildEntity.Get::new).reply().position())
+                .isEmpty();
+    }
+
+    private void awaiting() {
+        TestProbe<BuildStatus> subscriber = ACTORS.testKit().createTestProbe();
+        build.runCommand(new BuildEntity.Subscribe(subscriber.ref(), Duration.ofSeconds(9), true));
     }
 
     private TestProbe<RequestAnswer> request() {
@@ -286,7 +320,7 @@ class BuildEntityTest {
 
     private TestProbe<BuildStatus> subscribe(Duration term) {
         TestProbe<BuildStatus> subscriber = ACTORS.testKit().createTestProbe();
-        build.runCommand(new BuildEntity.Subscribe(subscriber.ref(), term));
+        build.runCommand(new BuildEntity.Subscribe(subscriber.ref(), term, false));
         return subscriber;
     }
 

@@ -173,7 +173,7 @@ class BuildLifeCycleTest {
             int next = build.request() + 1;
             send(() -> {
                 if (!queue.holds(KEY, next)) {
-                    persist(new QueueEvent.Enqueued(KEY, next, CAUSE, INPUT, now));
+                    persist(new QueueEvent.Enqueued(KEY, next, CAUSE, INPUT, now, Optional.empty()));
                 }
                 send(() -> {
                     if (build.request() < next) {
@@ -197,8 +197,8 @@ class BuildLifeCycleTest {
 
         private void grant() {
             String worker = random.nextBoolean() ? "w1" : "w2";
-            QueueState.Offer offer = new QueueState.Offer(worker, "life", 1, List.of("*"), List.of("*"));
-            for (QueueEvent.Granted granted : queue.grants(List.of(offer), now)) {
+            HandOut.Offer offer = new HandOut.Offer(worker, "life", 1, List.of("*"), List.of("*"), 0);
+            for (QueueEvent.Granted granted : HandOut.grants(queue, List.of(offer), Set.of(), now)) {
                 persist(granted);
                 BuildEvent.Requested request = new BuildEvent.Requested(granted.request(), CAUSE, INPUT, now);
                 send(() -> leases.add(new Lease(request, granted.fence(), worker)));

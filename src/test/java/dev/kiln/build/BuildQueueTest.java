@@ -246,12 +246,12 @@ class BuildQueueTest {
         renewed();
         queue.persistenceTestKit().failNextPersisted("BuildQueue|queue");
         TestProbe<EnqueueAnswer> build = ACTORS.testKit().createTestProbe();
-        entity.tell(new BuildQueue.Enqueue(A, 1, CAUSE, INPUT, build.ref()));
+        entity.tell(new BuildQueue.Enqueue(A, 1, CAUSE, INPUT, false, build.ref()));
         QueueStatus status =
                 Samples.ask(ACTORS.testKit(), entity, BuildQueue.GetStatus::new, () -> time(Duration.ofMillis(300)));
         assertThat(status).isEqualTo(new QueueStatus(List.of(), List.of()));
 
-        entity.tell(new BuildQueue.Enqueue(A, 1, CAUSE, INPUT, build.ref()));
+        entity.tell(new BuildQueue.Enqueue(A, 1, CAUSE, INPUT, false, build.ref()));
         build.expectMessage(new EnqueueAnswer.Accepted());
         worker.expectNoMessage(Duration.ZERO);
         entity.tell(ask);
@@ -269,7 +269,88 @@ class BuildQueueTest {
 
         assertThat(status.entries()).extracting(QueueStatus.Entry::key).containsExactly(A, B);
         assertThat(status.entries().get(0).worker()).contains("w1");
-        assertThat(status.workers()).containsExactly(new QueueStatus.Worker("w1", 2, 2, List.of("*"), List.of("*")));
+        assertThat(status.workers())
+                .containsExactly(new QueueStatus.Worker("w1", 2, 2, List.of("*"), List.of("*"), false));
+    }
+
+    @Test
+    void whatSomebodyWaitsForIsHandedOutFirstAndToldItsPlace() {
+        ask("life", 1);
+        renewed();
+        enqueue(key("team/x", "linux/amd64"), 1);
+        worker.expectMessageClass(BuildQueue.Granted.class);
+        enqueue(A, 1);
+        enqueue(B, 1);
+        queue.runCommand(new BuildQueue.Awaited(B, 1, Duration.ofSeconds(30)));
+        assertThat(builds.receiveMessage()).isEqualTo(new Told(B, new BuildEntity.Placed(1, 1)));
+        QueueStatus status =
+                queue.<QueueStatus>runCommand(BuildQueue.GetStatus::new).reply();
+        assertThat(status.entries()).extracting(QueueStatus.Entry::awaited).containsExactly(false, true, false);
+        assertThat(status.entries())
+                .extracting(QueueStatus.Entry::position)
+                .containsExactly(Optional.empty(), Optional.of(1), Optional.of(2));
+        ask("life", 1, 1L);
+
+        assertThat(queue.getState().find(B).orElseThrow().lease()).isPresent();
+        assertThat(queue.getState().find(A).orElseThrow().lease()).isEmpty();
+    }
+
+    @Test
+    void nobodyWaitsAnyMoreOnceItIsNotSaidAgain() {
+        enqueue(A, 1);
+        queue.runCommand(new BuildQueue.Awaited(A, 1, Duration.ofSeconds(30)));
+        queue.runCommand(new BuildQueue.Awaited(B, 1, Duration.ofSeconds(30)));
+        assertThat(awaited()).containsExactly(A);
+        time(Duration.ofSeconds(30));
+        assertThat(awaited()).isEmpty();
+    }
+
+    private List<BuildKey> awaited() {
+        return queue.<QueueStatus>runCommand(BuildQueue.GetStatus::new).reply().entries().stream()
+                .filter(QueueStatus.Entry::awaited)
+                .map(QueueStatus.Entry::key)
+                .toList();
+    }
+
+    @Test
+    void aDrainedWorkerKeepsWhatItHasAndGetsNothingNewAlsoAfterARecovery() {
+        grantAToWorker();
+        assertThat(drain("w1", true))
+                .isEqualTo(new BuildQueue.DrainAnswer.Done(
+                        new QueueStatus.Worker("w1", 2, 2, List.of("*"), List.of("*"), true)));
+        assertThat(queue.restart().state().drained()).containsExactly("w1");
+        enqueue(B, 1);
+        ask("life", 1, 1L);
+        assertThat(renewed().valid()).containsExactly(1L);
+        assertThat(queue.getState().find(B).orElseThrow().lease()).isEmpty();
+
+        assertThat(drain("w1", false)).isInstanceOf(BuildQueue.DrainAnswer.Done.class);
+        assertThat(queue.getState().find(B).orElseThrow().lease())
+                .as("its free slot is used at once")
+                .isPresent();
+    }
+
+    @Test
+    void onlyWhoHasAskedForWorkCanBeDrainedAndOnlySoMany() {
+        assertThat(drain("stranger", true)).isEqualTo(new BuildQueue.DrainAnswer.Unknown());
+        assertThat(drain("stranger", false)).isEqualTo(new BuildQueue.DrainAnswer.Unknown());
+        for (int i = 0; i < QueueState.MAX_DRAINED; i++) {
+            ask(worker, "old" + i, "life", 1, 1);
+            drain("old" + i, true);
+            if (i % 100 == 0) {
+                time(QUEUE.ask().multipliedBy(5));
+            }
+        }
+        ask(worker, "w1", "life", 1, 1);
+        assertThat(drain("w1", true)).isEqualTo(new BuildQueue.DrainAnswer.TooMany());
+        assertThat(drain("old7", false)).isInstanceOf(BuildQueue.DrainAnswer.Done.class);
+        assertThat(drain("w1", true)).isInstanceOf(BuildQueue.DrainAnswer.Done.class);
+    }
+
+    private BuildQueue.DrainAnswer drain(String name, boolean drain) {
+        return queue.<BuildQueue.DrainAnswer>runCommand(
+                        replyTo -> new BuildQueue.SetDrained(name, drain, "ann", replyTo))
+                .reply();
     }
 
     private void grantAToWorker() {
@@ -281,7 +362,7 @@ class BuildQueueTest {
 
     private EnqueueAnswer enqueue(BuildKey key, int request) {
         return queue.runCommand((ActorRef<EnqueueAnswer> replyTo) ->
-                        new BuildQueue.Enqueue(key, request, CAUSE, INPUT, replyTo))
+                        new BuildQueue.Enqueue(key, request, CAUSE, INPUT, false, replyTo))
                 .reply();
     }
 

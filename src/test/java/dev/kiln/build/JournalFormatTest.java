@@ -12,7 +12,9 @@ import dev.kiln.testing.ActorSystemExtension;
 import dev.kiln.testing.GoldenJournal;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -42,10 +44,12 @@ class JournalFormatTest {
             new BuildEvent.Built(3, 9, MANIFEST, NOW));
 
     static final List<QueueEvent> QUEUE = List.of(
-            new QueueEvent.Enqueued(KEY, 1, CAUSE, INPUT, NOW),
+            new QueueEvent.Enqueued(KEY, 1, CAUSE, INPUT, NOW, Optional.empty()),
             new QueueEvent.Granted(KEY, 1, 7, "node-1", "b3c1", NOW),
             new QueueEvent.Returned(KEY, 7, "its attempt ended", Optional.of(NOW.plusSeconds(5)), NOW),
-            new QueueEvent.Removed(KEY, 1, NOW));
+            new QueueEvent.Removed(KEY, 1, NOW),
+            new QueueEvent.Drained("node-1", "ann", NOW),
+            new QueueEvent.Undrained("node-1", "ann", NOW));
 
     static Stream<JsonSubTypes.Type> buildEvents() {
         return GoldenJournal.types(BuildEvent.class);
@@ -80,7 +84,7 @@ class JournalFormatTest {
         for (QueueEvent event : QUEUE) {
             queue = queue.apply(queues.read(queues.write(event)));
         }
-        assertThat(queue).isEqualTo(new QueueState(7, List.of()));
+        assertThat(queue).isEqualTo(QueueState.stored(7, List.of(), Map.of(), Set.of()));
     }
 
     private static <E> GoldenJournal<E> journal(Class<E> family, String directory) {

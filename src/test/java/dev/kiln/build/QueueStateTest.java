@@ -6,10 +6,12 @@ import static dev.kiln.build.Samples.NOW;
 import static dev.kiln.build.Samples.key;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.kiln.build.QueueState.Offer;
+import dev.kiln.build.HandOut.Offer;
 import dev.kiln.oci.BuildKey;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class QueueStateTest {
@@ -21,7 +23,7 @@ class QueueStateTest {
     void workIsHandedOutInTheOrderInWhichItCame() {
         QueueState state = queue(enqueued(A, 1), enqueued(B, 1), enqueued(C, 1));
 
-        assertThat(state.grants(List.of(offer("w", 2)), NOW))
+        assertThat(grants(state, List.of(offer("w", 2)), NOW))
                 .extracting(QueueEvent.Granted::key)
                 .containsExactly(A, B);
     }
@@ -30,11 +32,11 @@ class QueueStateTest {
     void aWorkerGetsOnlyWhatItOffers() {
         QueueState state = queue(enqueued(A, 1), enqueued(B, 1));
 
-        assertThat(state.grants(List.of(offer("arm", 2, "linux/arm64/v8", "*")), NOW))
+        assertThat(grants(state, List.of(offer("arm", 2, "linux/arm64/v8", "*")), NOW))
                 .extracting(QueueEvent.Granted::key)
                 .containsExactly(B);
-        assertThat(state.grants(List.of(offer("jib", 2, "*", "jib")), NOW)).isEmpty();
-        assertThat(state.grants(List.of(offer("make", 2, "linux/amd64", "make")), NOW))
+        assertThat(grants(state, List.of(offer("jib", 2, "*", "jib")), NOW)).isEmpty();
+        assertThat(grants(state, List.of(offer("make", 2, "linux/amd64", "make")), NOW))
                 .hasSize(1);
     }
 
@@ -42,7 +44,7 @@ class QueueStateTest {
     void workSpreadsOverTheWorkersWithTheMostFreeSlots() {
         QueueState state = queue(enqueued(A, 1), enqueued(B, 1), enqueued(C, 1));
 
-        assertThat(state.grants(List.of(offer("w1", 2), offer("w2", 3), offer("w3", 0)), NOW))
+        assertThat(grants(state, List.of(offer("w1", 2), offer("w2", 3), offer("w3", 0)), NOW))
                 .extracting(QueueEvent.Granted::worker)
                 .containsExactly("w2", "w1", "w2");
     }
@@ -50,11 +52,11 @@ class QueueStateTest {
     @Test
     void everyLeaseHasAHigherFenceThanAnyBefore() {
         QueueState state = queue(enqueued(A, 1), enqueued(B, 1));
-        List<QueueEvent.Granted> first = state.grants(List.of(offer("w", 2)), NOW);
+        List<QueueEvent.Granted> first = grants(state, List.of(offer("w", 2)), NOW);
         assertThat(first).extracting(QueueEvent.Granted::fence).containsExactly(1L, 2L);
 
         state = after(state, first.get(0), first.get(1), new QueueEvent.Removed(A, 1, NOW), enqueued(C, 1));
-        assertThat(state.grants(List.of(offer("w", 2)), NOW))
+        assertThat(grants(state, List.of(offer("w", 2)), NOW))
                 .extracting(QueueEvent.Granted::fence)
                 .containsExactly(3L);
     }
@@ -62,12 +64,12 @@ class QueueStateTest {
     @Test
     void whatIsLeasedOrMustWaitIsNotHandedOut() {
         QueueState state = queue(enqueued(A, 1), granted(A, 1));
-        assertThat(state.grants(List.of(offer("w", 1)), NOW)).isEmpty();
+        assertThat(grants(state, List.of(offer("w", 1)), NOW)).isEmpty();
 
         state = after(state, new QueueEvent.Returned(A, 1, "failed", Optional.of(NOW.plusSeconds(5)), NOW));
-        assertThat(state.grants(List.of(offer("w", 1)), NOW)).isEmpty();
+        assertThat(grants(state, List.of(offer("w", 1)), NOW)).isEmpty();
         assertThat(state.nextReady(NOW)).contains(NOW.plusSeconds(5));
-        assertThat(state.grants(List.of(offer("w", 1)), NOW.plusSeconds(5))).hasSize(1);
+        assertThat(grants(state, List.of(offer("w", 1)), NOW.plusSeconds(5))).hasSize(1);
         assertThat(state.nextReady(NOW.plusSeconds(5))).isEmpty();
     }
 
@@ -120,8 +122,12 @@ class QueueStateTest {
         assertThat(state.refusal(A, 2, 1)).isEmpty();
     }
 
+    private static List<QueueEvent.Granted> grants(QueueState state, List<Offer> offers, Instant now) {
+        return HandOut.grants(state, offers, Set.of(), now);
+    }
+
     private static QueueEvent enqueued(BuildKey key, int request) {
-        return new QueueEvent.Enqueued(key, request, CAUSE, INPUT, NOW);
+        return new QueueEvent.Enqueued(key, request, CAUSE, INPUT, NOW, Optional.empty());
     }
 
     private static QueueEvent granted(BuildKey key, long fence) {
@@ -133,7 +139,7 @@ class QueueStateTest {
     }
 
     private static Offer offer(String worker, int free, String platform, String builder) {
-        return new Offer(worker, "life", free, List.of(platform), List.of(builder));
+        return new Offer(worker, "life", free, List.of(platform), List.of(builder), 0);
     }
 
     private static QueueState queue(QueueEvent... events) {

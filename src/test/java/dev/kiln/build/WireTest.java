@@ -55,8 +55,8 @@ class WireTest {
     @Test
     void theQueuesSnapshotComesBackEqual() {
         QueueState state = QueueState.EMPTY
-                .apply(new QueueEvent.Enqueued(KEY, 3, CAUSE, INPUT, NOW))
-                .apply(new QueueEvent.Enqueued(key("team/b", "linux/amd64"), 1, CAUSE, INPUT, NOW))
+                .apply(new QueueEvent.Enqueued(KEY, 3, CAUSE, INPUT, NOW, Optional.of(true)))
+                .apply(new QueueEvent.Enqueued(key("team/b", "linux/amd64"), 1, CAUSE, INPUT, NOW, Optional.empty()))
                 .apply(new QueueEvent.Granted(KEY, 3, 9_000_000_000L, "w1", "life", NOW))
                 .apply(new QueueEvent.Granted(key("team/b", "linux/amd64"), 1, 9_000_000_001L, "w2", "life", NOW))
                 .apply(new QueueEvent.Returned(KEY, 9_000_000_000L, "failed", Optional.of(NOW), NOW));
@@ -88,7 +88,8 @@ class WireTest {
                 new BuildEntity.Retry("ann", ref()),
                 new BuildEntity.Cancel("ann", ref()),
                 new BuildEntity.Get(ref()),
-                new BuildEntity.Subscribe(ref(), QUEUE.ask()),
+                new BuildEntity.Subscribe(ref(), QUEUE.ask(), true),
+                new BuildEntity.Placed(1, 3),
                 new BuildEntity.Start(requested(1), 9_000_000_000L, "w1", ref(), ref()),
                 new BuildEntity.Report(1, 7, ref()),
                 new BuildEntity.LeaseLost(7, "silence"),
@@ -104,7 +105,12 @@ class WireTest {
                 new AttemptCommand.Stop("cancelled"),
                 BuildState.EMPTY.status(KEY),
                 running.status(KEY),
-                new BuildQueue.Enqueue(KEY, 1, CAUSE, INPUT, ref()),
+                new BuildQueue.Enqueue(KEY, 1, CAUSE, INPUT, true, ref()),
+                new BuildQueue.Awaited(KEY, 1, QUEUE.ask()),
+                new BuildQueue.SetDrained("w1", true, "ann", ref()),
+                new BuildQueue.DrainAnswer.Unknown(),
+                new BuildQueue.DrainAnswer.TooMany(),
+                new BuildQueue.DrainAnswer.Done(new QueueStatus.Worker("w1", 2, 1, List.of("*"), List.of("*"), true)),
                 new BuildQueue.Remove(KEY, 1),
                 new BuildQueue.Return(KEY, 7, "later", Optional.of(NOW)),
                 new BuildQueue.Ask(ref(), "w1", "life", 5, 2, 1, List.of("*"), List.of("make"), Set.of(7L)),
@@ -115,8 +121,16 @@ class WireTest {
                 new BuildQueue.Renewed(5, Set.of(7L, 9_000_000_000L), QUEUE.lease()),
                 new QueueStatus(
                         List.of(new QueueStatus.Entry(
-                                KEY, 1, CAUSE, NOW, Optional.of(NOW), Optional.of("w1"), Optional.of(7L))),
-                        List.of(new QueueStatus.Worker("w1", 2, 1, List.of("*"), List.of("*"))))));
+                                KEY,
+                                1,
+                                CAUSE,
+                                NOW,
+                                Optional.of(NOW),
+                                Optional.of("w1"),
+                                Optional.of(7L),
+                                true,
+                                Optional.of(2))),
+                        List.of(new QueueStatus.Worker("w1", 2, 1, List.of("*"), List.of("*"), false)))));
         Stream.of(
                         new BuildState.Result.Succeeded(MANIFEST),
                         new BuildState.Result.Failed(FailureClass.TIMEOUT, "too long"),

@@ -66,7 +66,7 @@ class HistoryCheckTest {
                         new BuildEvent.AttemptStarted(2, 1, ++fence, "b2", START),
                         new BuildEvent.Built(2, fence, manifest, START)));
                 builds.put(key.toString(), events);
-                queue.add(new QueueEvent.Enqueued(key, 1, CAUSE, INPUT, START));
+                queue.add(new QueueEvent.Enqueued(key, 1, CAUSE, INPUT, START, Optional.empty()));
                 queue.add(new QueueEvent.Granted(key, 1, fence - 1, "b1", "life", START));
                 queue.add(new QueueEvent.Returned(key, fence - 1, "lost", Optional.empty(), START));
                 queue.add(new QueueEvent.Granted(key, 1, fence, "b2", "life", START));

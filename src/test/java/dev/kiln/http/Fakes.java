@@ -245,6 +245,16 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     }
 
     @Override
+    public CompletionStage<QueueStatus.Worker> drain(String worker, boolean drain, String by) {
+        if (!worker.equals("node-1")) {
+            return CompletableFuture.failedFuture(
+                    new Problem(ProblemCode.NOT_FOUND, "no worker of that name has asked for work lately"));
+        }
+        changes.add((drain ? "drain " : "undrain ") + worker + " by " + by);
+        return now(new QueueStatus.Worker(worker, 2, 1, List.of("*"), List.of("make"), drain));
+    }
+
+    @Override
     public CompletionStage<QueueStatus> queue() {
         if (queueHangs.get()) {
             return new CompletableFuture<>();
@@ -258,7 +268,9 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
                                 AT,
                                 Optional.empty(),
                                 Optional.of("node-1"),
-                                Optional.of(7L)),
+                                Optional.of(7L),
+                                true,
+                                Optional.empty()),
                         new QueueStatus.Entry(
                                 QUEUED,
                                 1,
@@ -266,8 +278,10 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
                                 AT,
                                 Optional.empty(),
                                 Optional.empty(),
-                                Optional.empty())),
-                List.of(new QueueStatus.Worker("node-1", 2, 1, List.of("*"), List.of("make")))));
+                                Optional.empty(),
+                                true,
+                                Optional.of(1))),
+                List.of(new QueueStatus.Worker("node-1", 2, 1, List.of("*"), List.of("make"), false))));
     }
 
     @Override

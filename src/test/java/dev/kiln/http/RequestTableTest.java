@@ -499,7 +499,8 @@ class RequestTableTest {
                 get("no attempt beyond numbers", build + "/log?attempt=99999999999", 400),
                 get("no offset before the beginning", build + "/log?offset=-1", 400),
                 get("no half following", build + "/log?follow=maybe", 400),
-                get("the queue is shown", "/api/v1/queue", 200).has("\"worker\":\"node-1\"", "\"fence\":7"),
+                get("the queue is shown", "/api/v1/queue", 200)
+                        .has("\"worker\":\"node-1\"", "\"fence\":7", "\"position\":1", "\"drained\":false"),
                 get("to the admin with who asked", "/api/v1/queue", 200)
                         .onAdmin()
                         .has("192.0.2.7"),
@@ -530,6 +531,21 @@ class RequestTableTest {
                 get("not for a bad platform", "/api/v1/indexes?repository=team/app&tag=a&platform=linux", 400),
                 row("indexes are not changed", "POST", "/api/v1/indexes", 405).has("Allow: GET, HEAD"),
                 row("a retry is the admin's", "POST", build + "/retry", 403).has("admin listener"),
+                row("so is draining", "POST", "/api/v1/workers/node-1/drain", 403)
+                        .has("admin listener"),
+                row("the admin may drain", "POST", "/api/v1/workers/node-1/drain", 200)
+                        .onAdmin()
+                        .has("\"drained\":true"),
+                row("and undrain", "POST", "/api/v1/workers/node-1/undrain", 200)
+                        .onAdmin()
+                        .has("\"drained\":false"),
+                row("an unknown worker", "POST", "/api/v1/workers/node-9/drain", 404)
+                        .onAdmin(),
+                row("no worker's name", "POST", "/api/v1/workers/a%20b/drain", 400)
+                        .onAdmin(),
+                row("nothing else of a worker", "POST", "/api/v1/workers/node-1/shoot", 404)
+                        .onAdmin(),
+                get("draining is no GET", "/api/v1/workers/node-1/drain", 405).onAdmin(),
                 row("a cancel is the admin's", "POST", build + "/cancel", 403).has("admin listener"),
                 row("the admin may retry", "POST", build + "/retry", 200)
                         .onAdmin()

@@ -45,6 +45,24 @@ class ProgressLineTest {
     }
 
     @Test
+    void thePlaceInTheQueueIsTold() {
+        BuildStatus queued = new BuildStatus(
+                BuildKey.of("team/app@" + "0".repeat(40) + "@" + ARM),
+                Phase.QUEUED,
+                1,
+                0,
+                Optional.of(NOW.minusSeconds(9)),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.of(4));
+        assertThat(ProgressLine.of(Map.of(ARM, queued), ARM, Map.of(), NOW))
+                .isEqualTo("linux/arm64/v8 queued for 9 s, place 4, ETA unknown");
+    }
+
+    @Test
     void whatIsAwaitedStandsFirstAndWhatIsDoneNowhere() {
         Map<Platform, BuildStatus> statuses = new LinkedHashMap<>();
         statuses.put(AMD, status(AMD, Phase.QUEUED, 1));

@@ -26,6 +26,8 @@ public final class ClientCommands {
                 .addSubcommand(new WaitCommand(clock, pace))
                 .addSubcommand(new ChangeCommand.Retry())
                 .addSubcommand(new ChangeCommand.Cancel())
+                .addSubcommand(new DrainCommand.Drain())
+                .addSubcommand(new DrainCommand.Undrain())
                 .addSubcommand(new QueueCommand(clock));
         return line.setExecutionExceptionHandler((e, command, parsed) -> {
             if (e instanceof ApiProblem || e instanceof IOException || e instanceof UncheckedIOException) {

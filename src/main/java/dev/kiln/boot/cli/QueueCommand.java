@@ -44,12 +44,13 @@ final class QueueCommand implements Callable<Integer> {
 
     private void show(JsonNode queue, PrintWriter out) {
         Instant now = clock.instant();
-        Table entries = new Table("BUILD", "WORKER", "QUEUED", "NOT BEFORE", "FOR", "CLIENT");
+        Table entries = new Table("BUILD", "WORKER", "PLACE", "QUEUED", "NOT BEFORE", "FOR", "CLIENT");
         for (JsonNode node : queue.path("entries")) {
             BuildView entry = new BuildView(node);
             entries.row(
                     entry.name(),
                     entry.text("worker"),
+                    place(node),
                     Times.between(entry.instant("enqueuedAt"), now),
                     entry.text("notBefore"),
                     node.path("cause").path("reference").asText(""),
@@ -60,12 +61,13 @@ final class QueueCommand implements Callable<Integer> {
         } else {
             entries.print(out);
         }
-        Table workers = new Table("WORKER", "RUNNING", "SLOTS", "PLATFORMS", "BUILDERS");
+        Table workers = new Table("WORKER", "RUNNING", "SLOTS", "STATE", "PLATFORMS", "BUILDERS");
         for (JsonNode worker : queue.path("workers")) {
             workers.row(
                     worker.path("name").asText(""),
                     worker.path("running").asText(""),
                     worker.path("slots").asText(""),
+                    worker.path("drained").asBoolean() ? "drained" : "",
                     joined(worker.path("platforms")),
                     joined(worker.path("builders")));
         }
@@ -75,6 +77,12 @@ final class QueueCommand implements Callable<Integer> {
         } else {
             workers.print(out);
         }
+    }
+
+    /** Somebody waits for what has a star. */
+    private static String place(JsonNode entry) {
+        String place = entry.path("position").asText("");
+        return place.isEmpty() || !entry.path("awaited").asBoolean() ? place : place + "*";
     }
 
     private static String joined(JsonNode texts) {

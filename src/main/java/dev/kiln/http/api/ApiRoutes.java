@@ -43,6 +43,7 @@ public final class ApiRoutes implements Routes {
     private static final Set<String> LIST_PARAMETERS =
             Set.of("repository", "revision", "platform", "phase", "n", "after");
     private static final Pattern REVISION_PREFIX = Pattern.compile("[0-9a-f]{4,64}");
+    private static final Pattern WORKER = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}");
     private static final int MAX_PAGE = 1000;
     private static final int DEFAULT_PAGE = 100;
     private static final int MAX_AFTER = 1024;
@@ -92,6 +93,9 @@ public final class ApiRoutes implements Routes {
             return call.isRead() ? indexes.list(call) : wrongMethod("GET, HEAD");
         }
         String[] parts = path.split("/", 4);
+        if (parts[0].equals("workers") && parts.length == 3) {
+            return worker(call, parts[1], parts[2]);
+        }
         if (!parts[0].equals("builds") || parts.length > 3) {
             throw new Problem(ProblemCode.NOT_FOUND, "no such endpoint: see docs/http-api.md");
         }
@@ -104,9 +108,22 @@ public final class ApiRoutes implements Routes {
             // GET /api/v1/builds/{id}/log?attempt=&follow=&offset=
             case "log" -> call.isRead() ? logs.log(call, key) : wrongMethod("GET, HEAD");
             // POST /api/v1/builds/{id}/retry
-            case "retry" -> change(call, by -> builds.retry(key, by));
+            case "retry" -> change(call, by -> builds.retry(key, by).thenApply(json::status));
             // POST /api/v1/builds/{id}/cancel
-            case "cancel" -> change(call, by -> builds.cancel(key, by));
+            case "cancel" -> change(call, by -> builds.cancel(key, by).thenApply(json::status));
+            default -> throw new Problem(ProblemCode.NOT_FOUND, "no such endpoint: see docs/http-api.md");
+        };
+    }
+
+    private CompletionStage<HttpResponse> worker(Call call, String name, String operation) {
+        if (!WORKER.matcher(name).matches()) {
+            throw new Problem(ProblemCode.REQUEST_INVALID, "that is no worker's name: kiln queue shows their names");
+        }
+        return switch (operation) {
+            // POST /api/v1/workers/{name}/drain
+            case "drain" -> change(call, by -> builds.drain(name, true, by).thenApply(json::worker));
+            // POST /api/v1/workers/{name}/undrain
+            case "undrain" -> change(call, by -> builds.drain(name, false, by).thenApply(json::worker));
             default -> throw new Problem(ProblemCode.NOT_FOUND, "no such endpoint: see docs/http-api.md");
         };
     }
@@ -193,14 +210,13 @@ public final class ApiRoutes implements Routes {
         });
     }
 
-    private CompletionStage<HttpResponse> change(Call call, Function<String, CompletionStage<BuildStatus>> operation) {
+    private CompletionStage<HttpResponse> change(Call call, Function<String, CompletionStage<ObjectNode>> operation) {
         if (!call.isPost()) {
             return wrongMethod("POST");
         }
         if (!admin) {
             throw new Problem(
-                    ProblemCode.DENIED,
-                    "builds are retried and cancelled on the admin listener (kiln.admin), not here");
+                    ProblemCode.DENIED, "what changes something is asked of the admin listener (kiln.admin), not here");
         }
         if (call.header("origin").isPresent() || call.header("sec-fetch-site").isPresent()) {
             throw new Problem(
@@ -210,7 +226,7 @@ public final class ApiRoutes implements Routes {
                 .map(name -> OneLine.of(name, MAX_OPERATOR))
                 .filter(name -> !name.isEmpty())
                 .orElse("at " + call.address());
-        return operation.apply(by).thenApply(status -> ProblemDetails.json(200, json.status(status), List.of()));
+        return operation.apply(by).thenApply(after -> ProblemDetails.json(200, after, List.of()));
     }
 
     private static CompletionStage<HttpResponse> wrongMethod(String allow) {

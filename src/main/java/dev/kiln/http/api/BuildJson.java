@@ -31,6 +31,7 @@ record BuildJson(boolean callers) {
         put(json, "startedAt", status.startedAt());
         put(json, "endedAt", status.endedAt());
         put(json, "notBefore", status.notBefore());
+        status.position().ifPresent(position -> json.put("position", position));
         status.manifest()
                 .ifPresent(manifest -> json.putObject("manifest")
                         .put("mediaType", manifest.mediaType())
@@ -74,6 +75,8 @@ record BuildJson(boolean callers) {
             put(object, "notBefore", entry.notBefore());
             entry.worker().ifPresent(worker -> object.put("worker", worker));
             entry.fence().ifPresent(fence -> object.put("fence", fence));
+            object.put("awaited", entry.awaited());
+            entry.position().ifPresent(position -> object.put("position", position));
             put(object, etas.of(entry));
             ObjectNode cause = object.putObject("cause");
             if (callers) {
@@ -86,14 +89,20 @@ record BuildJson(boolean callers) {
         }
         ArrayNode workers = json.putArray("workers");
         for (QueueStatus.Worker worker : queue.workers()) {
-            ObjectNode object = workers.addObject();
-            object.put("name", worker.name());
-            object.put("slots", worker.slots());
-            object.put("running", worker.running());
-            worker.platforms().forEach(object.putArray("platforms")::add);
-            worker.builders().forEach(object.putArray("builders")::add);
+            workers.add(worker(worker));
         }
         return json;
+    }
+
+    ObjectNode worker(QueueStatus.Worker worker) {
+        ObjectNode object = JsonNodeFactory.instance.objectNode();
+        object.put("name", worker.name());
+        object.put("slots", worker.slots());
+        object.put("running", worker.running());
+        object.put("drained", worker.drained());
+        worker.platforms().forEach(object.putArray("platforms")::add);
+        worker.builders().forEach(object.putArray("builders")::add);
+        return object;
     }
 
     private static ObjectNode key(BuildKey key) {

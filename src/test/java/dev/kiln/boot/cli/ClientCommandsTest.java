@@ -371,16 +371,33 @@ class ClientCommandsTest {
                                 AMD64,
                                 "",
                                 ",\"worker\":\"n1\",\"enqueuedAt\":\"2026-11-23T10:09:50Z\",\"cause\":{\"reference\":\"main\"}")
-                        + "],\"workers\":[{\"name\":\"n1\",\"slots\":2,\"running\":1,\"platforms\":[\"*\"],\"builders\":[\"make\",\"jib\"]}]}");
+                        + ","
+                        + build(
+                                ARM64,
+                                "",
+                                ",\"position\":1,\"awaited\":true,\"enqueuedAt\":\"2026-11-23T10:09:50Z\",\"cause\":{\"reference\":\"main\"}")
+                        + "],\"workers\":[{\"name\":\"n1\",\"drained\":true,\"slots\":2,\"running\":1,\"platforms\":[\"*\"],\"builders\":[\"make\",\"jib\"]}]}");
 
         assertThat(kiln("queue")).isZero();
         assertThat(out.toString().lines())
                 .containsExactly(
-                        "BUILD                              WORKER  QUEUED  FOR",
-                        "team/app@0123456789ab@linux/amd64  n1      10s     main",
+                        "BUILD                                 WORKER  PLACE  QUEUED  FOR",
+                        "team/app@0123456789ab@linux/amd64     n1             10s     main",
+                        "team/app@0123456789ab@linux/arm64/v8          1*     10s     main",
                         "",
-                        "WORKER  RUNNING  SLOTS  PLATFORMS  BUILDERS",
-                        "n1      1        2      *          make, jib");
+                        "WORKER  RUNNING  SLOTS  STATE    PLATFORMS  BUILDERS",
+                        "n1      1        2      drained  *          make, jib");
+    }
+
+    @Test
+    void aWorkerIsDrained() {
+        on("/api/v1/workers/n1/drain", "{\"name\":\"n1\",\"drained\":true,\"running\":2}");
+        on("/api/v1/workers/n1/undrain", "{\"name\":\"n1\",\"drained\":false,\"running\":2}");
+
+        assertThat(kiln("drain", "n1")).isZero();
+        assertThat(kiln("undrain", "n1")).isZero();
+        assertThat(out.toString()).isEqualTo("n1  drained, 2 running\nn1  takes builds, 2 running\n");
+        assertThat(requests).contains("POST /api/v1/workers/n1/drain", "POST /api/v1/workers/n1/undrain");
     }
 
     @Test
