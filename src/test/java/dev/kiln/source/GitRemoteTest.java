@@ -62,7 +62,8 @@ class GitRemoteTest {
 
     private static GitSourceConfig with(String url, Duration timeout, Optional<Credentials> credentials) {
         GitSourceConfig config = config(url);
-        return new GitSourceConfig(url, config.allowedRefs(), config.refresh(), timeout, credentials, Optional.empty());
+        return new GitSourceConfig(
+                url, config.allowedRefs(), config.refresh(), timeout, credentials, Optional.empty(), Optional.empty());
     }
 
     @Test
@@ -189,6 +190,7 @@ class GitRemoteTest {
                     config.allowedRefs(),
                     config.refresh(),
                     Duration.ofSeconds(1),
+                    Optional.empty(),
                     Optional.empty(),
                     Optional.of(new Ssh(Optional.empty(), folder.resolve("known_hosts")))));
 

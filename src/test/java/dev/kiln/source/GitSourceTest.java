@@ -145,6 +145,7 @@ class GitSourceTest {
                 all.refresh(),
                 all.timeout(),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.empty()));
 
         assertThat(found(source, "release-1").revision()).isEqualTo(revision(first));

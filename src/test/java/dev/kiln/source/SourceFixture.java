@@ -51,6 +51,7 @@ final class SourceFixture implements AutoCloseable {
                 Duration.ofSeconds(10),
                 Duration.ofSeconds(20),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
