@@ -11,6 +11,7 @@ import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.testing.MemoryBlobStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

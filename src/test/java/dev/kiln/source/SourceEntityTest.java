@@ -11,6 +11,7 @@ import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.source.Sources.ArchiveAnswer;
 import dev.kiln.testing.ActorSystemExtension;
+import dev.kiln.testing.MemoryBlobStore;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;

@@ -13,6 +13,7 @@ import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.testing.MemoryBlobStore;
 import dev.kiln.worker.builder.Builder.Outcome;
 import dev.kiln.worker.builder.Builder.Running;
 import dev.kiln.worker.builder.Builder.Task;
