@@ -94,10 +94,11 @@ public final class Server implements AutoCloseable {
             config.demoRepository().ifPresent(Server::createDemo);
             SharedFolder folder = resources.add(
                     usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));
-            Builders builders = resources.add(
-                    usable("work-dir", config.workDir(), dir -> Builders.prepare(config, folder.content())));
+            Disks disks = Disks.of(config, folder.content());
+            Builders builders =
+                    resources.add(usable("work-dir", config.workDir(), dir -> Builders.prepare(config, disks)));
             GitSources git =
-                    resources.add(new GitSources(config, folder.content().blobs(), Clock.systemUTC()));
+                    resources.add(new GitSources(config, disks.intake().blobs(), disks.dataDir(), Clock.systemUTC()));
 
             ActorSystem<Void> system = ActorSystem.create(Behaviors.empty(), "kiln", loaded.akka());
             try {
@@ -105,7 +106,7 @@ public final class Server implements AutoCloseable {
                 Pool pool = Pool.of(system);
                 DatabaseWatch watch =
                         resources.add(DatabaseWatch.start(claim, onWatch(pool, fault), Clock.systemUTC()));
-                HttpServer http = wire(system, config, folder, builders, git, pool, watch);
+                HttpServer http = wire(system, config, folder, disks, builders, git, pool, watch);
                 system.getWhenTerminated().whenComplete((done, failure) -> resources.close());
                 return new Server(system, http, builders.lacks(), fault);
             } catch (RuntimeException e) {
@@ -161,6 +162,7 @@ public final class Server implements AutoCloseable {
             ActorSystem<Void> system,
             KilnConfig config,
             SharedFolder folder,
+            Disks disks,
             Builders builders,
             GitSources git,
             Pool pool,
@@ -209,7 +211,7 @@ public final class Server implements AutoCloseable {
         if (config.roles().contains(KilnConfig.Role.BUILDER)) {
             system.systemActorOf(
                     VitalActor.create(
-                            builders.worker(config, folder, builds, buildExecutor),
+                            builders.worker(config, disks, folder.logs(), builds, buildExecutor),
                             "worker",
                             worker -> handBackOnShutdown(system, worker),
                             () -> CoordinatedShutdown.get(system)

@@ -3,6 +3,7 @@ package dev.kiln.source;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.BlobStore;
+import dev.kiln.blob.LowOnSpaceException;
 import dev.kiln.blob.StagedBlob;
 import dev.kiln.oci.Digest;
 import dev.kiln.source.SourceException.Fault;
@@ -130,6 +131,9 @@ final class TreeArchiver {
     }
 
     private static SourceException storeFault(Throwable cause) {
+        if (cause instanceof LowOnSpaceException) {
+            return new SourceException(Fault.INFRASTRUCTURE, "the source cannot be kept: " + cause.getMessage());
+        }
         return new SourceException(
                 Fault.INFRASTRUCTURE, "the source archive could not be written to the content store", cause);
     }

@@ -13,6 +13,7 @@ import dev.kiln.config.RepositoryConfig.Ssh;
 import dev.kiln.oci.Tag;
 import dev.kiln.testing.GitHttp;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -23,6 +24,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.eclipse.jgit.lib.ObjectId;
 import org.junit.jupiter.api.AfterEach;
@@ -249,6 +252,7 @@ class GitRemoteTest {
         private final ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
         private final List<Socket> sockets = new CopyOnWriteArrayList<>();
         private final CountDownLatch ended = new CountDownLatch(1);
+        private final ScheduledExecutorService ticks = Executors.newSingleThreadScheduledExecutor();
         private final Thread thread;
 
         Hanging(String beginning) throws IOException {
@@ -283,15 +287,19 @@ class GitRemoteTest {
             }
         }
 
-        private void trickle(Socket socket) throws IOException {
-            while (true) {
-                try {
-                    TimeUnit.MILLISECONDS.sleep(50);
-                } catch (InterruptedException e) {
-                    return;
-                }
-                socket.getOutputStream().write('x');
-            }
+        private void trickle(Socket socket) {
+            ticks.scheduleAtFixedRate(
+                    () -> {
+                        try {
+                            socket.getOutputStream().write('x');
+                        } catch (IOException e) {
+                            ended.countDown();
+                            throw new UncheckedIOException(e);
+                        }
+                    },
+                    0,
+                    50,
+                    TimeUnit.MILLISECONDS);
         }
 
         void awaitEnd() throws InterruptedException {
@@ -304,7 +312,7 @@ class GitRemoteTest {
             for (Socket socket : sockets) {
                 socket.close();
             }
-            thread.interrupt();
+            ticks.shutdownNow();
         }
     }
 }

@@ -62,7 +62,7 @@ class GitSourcesTest {
                 null,
                 null,
                 null);
-        return new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
+        return new GitSources(config, new MemoryBlobStore(), SourceFixture.PLENTY, Clock.systemUTC());
     }
 
     @Test
