@@ -6,8 +6,8 @@ import dev.kiln.config.InvalidConfiguration;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
+import dev.kiln.journal.DatabaseClaim;
 import dev.kiln.journal.DirectConnections;
-import dev.kiln.journal.OnlyNode;
 import dev.kiln.journal.Schema;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -32,7 +32,7 @@ final class RebuildCatalogCommand implements Callable<Integer> {
             KilnConfig kiln = ConfigLoader.load(Optional.ofNullable(config), System.getProperties())
                     .kiln();
             DataDirLock lock = DataDirLock.take(kiln.dataDir());
-            try (OnlyNode claim = OnlyNode.claim(kiln.database())) {
+            try (DatabaseClaim claim = DatabaseClaim.alone(kiln.database())) {
                 Schema.migrate(kiln.database());
                 claim.sign();
                 BuildProjection.reset(new DirectConnections(kiln.database()));

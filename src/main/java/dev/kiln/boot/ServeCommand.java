@@ -1,7 +1,9 @@
 package dev.kiln.boot;
 
+import dev.kiln.cluster.Ending;
 import dev.kiln.config.ConfigLoader;
 import dev.kiln.config.InvalidConfiguration;
+import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.journal.CannotStart;
@@ -36,12 +38,12 @@ final class ServeCommand implements Callable<Integer> {
             server.notes().forEach(note -> err.println("note: " + note));
             greet(out, loaded, server);
             out.flush();
-            Optional<String> fault = server.ended().join();
-            if (fault.isPresent()) {
-                err.println("kiln ends: " + fault.get());
+            Optional<Ending> ending = server.ended().join();
+            if (ending.isPresent()) {
+                err.println("kiln ends: " + ending.get().text());
                 err.flush();
                 // At once: what has failed must do no more harm. The supervisor starts it anew.
-                Runtime.getRuntime().halt(1);
+                Runtime.getRuntime().halt(ending.get().exitCode());
             }
             return 0;
         } catch (InvalidConfiguration | CannotStart e) {
@@ -52,6 +54,11 @@ final class ServeCommand implements Callable<Integer> {
 
     private static void greet(PrintWriter out, LoadedConfig loaded, Server server) {
         String url = server.http().publicUrl();
+        if (!loaded.kiln().roles().contains(KilnConfig.Role.REGISTRY)) {
+            out.println("Kiln builds images for "
+                    + String.join(", ", loaded.kiln().worker().platforms()) + "; its health is on " + url);
+            return;
+        }
         String registry = url.replaceFirst("^https?://", "");
         out.println("Kiln serves images on " + url + ", and operators on http://"
                 + loaded.kiln().admin().host() + ":" + server.http().adminPort());

@@ -1,19 +1,19 @@
 package dev.kiln.boot;
 
-import akka.Done;
+import akka.actor.Address;
+import akka.actor.BootstrapSetup;
 import akka.actor.CoordinatedShutdown;
-import akka.actor.typed.ActorRef;
+import akka.actor.setup.ActorSystemSetup;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Props;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.cluster.MemberStatus;
-import akka.cluster.typed.Cluster;
-import akka.cluster.typed.Join;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigValueFactory;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.StoreId;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
@@ -22,6 +22,10 @@ import dev.kiln.catalog.CachedBuildHistory;
 import dev.kiln.catalog.JdbcBuildCatalog;
 import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
+import dev.kiln.cluster.Ending;
+import dev.kiln.cluster.JoinSetup;
+import dev.kiln.cluster.Membership;
+import dev.kiln.cluster.Terms;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
@@ -31,24 +35,25 @@ import dev.kiln.image.PullImages;
 import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
+import dev.kiln.journal.DatabaseClaim;
 import dev.kiln.journal.DatabaseWatch;
 import dev.kiln.journal.JdbcClusterSecret;
-import dev.kiln.journal.OnlyNode;
 import dev.kiln.journal.Pool;
 import dev.kiln.journal.Schema;
 import dev.kiln.source.DemoRepository;
 import dev.kiln.source.GitSources;
 import dev.kiln.source.ShardedSources;
-import dev.kiln.worker.Worker;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -61,6 +66,7 @@ import java.util.function.Supplier;
  * start it in the same way.
  */
 public final class Server implements AutoCloseable {
+    private static final String SYSTEM = "kiln";
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
     /** Why the node shuts itself down. */
@@ -69,13 +75,27 @@ public final class Server implements AutoCloseable {
     private final ActorSystem<?> system;
     private final HttpServer http;
     private final List<String> notes;
-    private final CompletableFuture<String> fault;
+    private final CompletableFuture<Ending> ending;
 
-    private Server(ActorSystem<?> system, HttpServer http, List<String> notes, CompletableFuture<String> fault) {
-        this.fault = fault;
+    private Server(ActorSystem<?> system, HttpServer http, List<String> notes, CompletableFuture<Ending> ending) {
+        this.ending = ending;
         this.system = system;
         this.http = http;
         this.notes = List.copyOf(notes);
+    }
+
+    /** What every node has, whatever it does. */
+    private record Node(
+            ActorSystem<Void> system,
+            KilnConfig config,
+            SharedFolder folder,
+            Disks disks,
+            Builders builders,
+            Membership membership,
+            Departure departure) {
+        Optional<String> notReady() {
+            return departure.notReady().or(membership::notReady);
+        }
     }
 
     /**
@@ -88,27 +108,39 @@ public final class Server implements AutoCloseable {
         Resources resources = new Resources();
         try {
             resources.add(DataDirLock.take(config.dataDir()));
-            OnlyNode claim = resources.add(OnlyNode.claim(config.database()));
-            Schema.migrate(config.database());
-            claim.sign();
+            Optional<DatabaseClaim> claim = claim(config, resources);
             config.demoRepository().ifPresent(Server::createDemo);
             SharedFolder folder = resources.add(
                     usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));
             Disks disks = Disks.of(config, folder.content());
             Builders builders =
                     resources.add(usable("work-dir", config.workDir(), dir -> Builders.prepare(config, disks)));
-            GitSources git =
-                    resources.add(new GitSources(config, disks.intake().blobs(), disks.dataDir(), Clock.systemUTC()));
-
-            ActorSystem<Void> system = ActorSystem.create(Behaviors.empty(), "kiln", loaded.akka());
+            CompletableFuture<Ending> ending = new CompletableFuture<>();
+            String name = NodeName.of(config.dataDir());
+            Terms terms = terms(loaded);
+            ActorSystem<Void> system = ActorSystem.create(
+                    Behaviors.empty(),
+                    SYSTEM,
+                    ActorSystemSetup.create(
+                            BootstrapSetup.create(withRole(loaded.akka(), name)),
+                            new JoinSetup(claim, terms, ending::complete)));
             try {
-                CompletableFuture<String> fault = new CompletableFuture<>();
-                Pool pool = Pool.of(system);
-                DatabaseWatch watch =
-                        resources.add(DatabaseWatch.start(claim, onWatch(pool, fault), Clock.systemUTC()));
-                HttpServer http = wire(system, config, folder, disks, builders, git, pool, watch);
+                Departure departure = Departure.plan(system, config, ending::complete);
+                Membership membership = Membership.begin(system, config, name, terms, ending::complete);
+                Node node = new Node(system, config, folder, disks, builders, membership, departure);
+                HttpServer http;
+                if (claim.isPresent()) {
+                    GitSources git = resources.add(
+                            new GitSources(config, disks.intake().blobs(), disks.dataDir(), Clock.systemUTC()));
+                    Pool pool = Pool.of(system);
+                    DatabaseWatch watch =
+                            resources.add(DatabaseWatch.start(claim.get(), onWatch(pool, ending), Clock.systemUTC()));
+                    http = wireRegistry(node, git, pool, watch);
+                } else {
+                    http = wireBuilder(node);
+                }
                 system.getWhenTerminated().whenComplete((done, failure) -> resources.close());
-                return new Server(system, http, builders.lacks(), fault);
+                return new Server(system, http, builders.lacks(), ending);
             } catch (RuntimeException e) {
                 system.terminate();
                 system.getWhenTerminated().toCompletableFuture().join();
@@ -118,6 +150,43 @@ public final class Server implements AutoCloseable {
             resources.close();
             throw e;
         }
+    }
+
+    /** Brings the database to this program's schema and claims it, in the name of this node or of its cluster. */
+    private static Optional<DatabaseClaim> claim(KilnConfig config, Resources resources) {
+        if (!config.roles().contains(KilnConfig.Role.REGISTRY)) {
+            return Optional.empty();
+        }
+        boolean alone = config.cluster().discovery().isEmpty();
+        DatabaseClaim claim = alone
+                ? DatabaseClaim.alone(config.database())
+                : DatabaseClaim.shared(
+                        config.database(),
+                        new Address(
+                                        "akka",
+                                        SYSTEM,
+                                        config.cluster().host(),
+                                        config.cluster().port())
+                                .hostPort());
+        resources.add(claim);
+        Schema.migrate(config.database());
+        if (alone) {
+            claim.sign();
+        }
+        return Optional.of(claim);
+    }
+
+    private static Terms terms(LoadedConfig loaded) {
+        KilnConfig config = loaded.kiln();
+        String store = usable("store.dir", config.store().dir(), StoreId::of);
+        return Terms.of(config, loaded.akka().getInt("akka.cluster.sharding.number-of-shards"), store);
+    }
+
+    /** By its roles a node's name is known to all members. */
+    private static Config withRole(Config akka, String name) {
+        List<String> roles = new ArrayList<>(akka.getStringList("akka.cluster.roles"));
+        roles.add(name);
+        return akka.withValue("akka.cluster.roles", ConfigValueFactory.fromIterable(roles));
     }
 
     private interface Opening<T> {
@@ -143,7 +212,7 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    private static DatabaseWatch.Listener onWatch(Pool pool, CompletableFuture<String> fault) {
+    private static DatabaseWatch.Listener onWatch(Pool pool, CompletableFuture<Ending> ending) {
         return new DatabaseWatch.Listener() {
             @Override
             public void forgetConnections() {
@@ -152,35 +221,26 @@ public final class Server implements AutoCloseable {
 
             @Override
             public void lost() {
-                fault.complete("another node has used the database while it was away from this one, or it was restored;"
-                        + " this version runs one node");
+                ending.complete(Ending.failed(
+                        "another node has used the database while it was away from this one, or it was restored"));
             }
         };
     }
 
-    private static HttpServer wire(
-            ActorSystem<Void> system,
-            KilnConfig config,
-            SharedFolder folder,
-            Disks disks,
-            Builders builders,
-            GitSources git,
-            Pool pool,
-            DatabaseWatch watch) {
+    private static HttpServer wireRegistry(Node node, GitSources git, Pool pool, DatabaseWatch watch) {
+        ActorSystem<Void> system = node.system();
+        KilnConfig config = node.config();
+        SharedFolder folder = node.folder();
         Clock clock = Clock.systemUTC();
         ContentStore store = folder.content();
         Executor storeExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-store-dispatcher"));
         Executor gitExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-git-dispatcher"));
-        Executor buildExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
         Executor catalogExecutor =
                 system.dispatchers().lookup(DispatcherSelector.fromConfig("kiln-catalog-dispatcher"));
         Supplier<Optional<String>> databaseAway = () -> watch.away().map(DatabaseWatch.Away::text);
         byte[] secret = config.secret()
                 .map(text -> text.getBytes(StandardCharsets.UTF_8))
                 .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
-
-        Cluster cluster = Cluster.get(system);
-        cluster.manager().tell(Join.create(cluster.selfMember().address()));
 
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
@@ -209,15 +269,7 @@ public final class Server implements AutoCloseable {
                 "images",
                 Props.empty());
         if (config.roles().contains(KilnConfig.Role.BUILDER)) {
-            system.systemActorOf(
-                    VitalActor.create(
-                            builders.worker(config, disks, folder.logs(), builds, buildExecutor),
-                            "worker",
-                            worker -> handBackOnShutdown(system, worker),
-                            () -> CoordinatedShutdown.get(system)
-                                    .runAll(new Fault("its worker has failed, see the log before this"))),
-                    "worker",
-                    Props.empty());
+            startWorker(node, builds);
         }
         HttpServices services = new HttpServices(
                 new DockerTypedImages(images.join(), store, storeExecutor),
@@ -229,13 +281,40 @@ public final class Server implements AutoCloseable {
                 storeExecutor,
                 clock,
                 new HintTokens(secret, clock),
-                () -> cluster.selfMember().status() == MemberStatus.up()
-                        ? databaseAway.get()
-                        : Optional.of("the node is not a member of its cluster yet"));
+                node::notReady,
+                databaseAway);
+        return listening(config, HttpServer.start(system, config, services));
+    }
+
+    /** A node that runs builds for others: no database, no sources, no images. */
+    private static HttpServer wireBuilder(Node node) {
+        startWorker(node, ShardedBuilds.init(node.system(), node.config(), Clock.systemUTC()));
+        return listening(node.config(), HttpServer.startHealth(node.system(), node.config(), node::notReady));
+    }
+
+    private static void startWorker(Node node, ShardedBuilds builds) {
+        Executor executor = node.system().dispatchers().lookup(DispatcherSelector.fromConfig("kiln-build-dispatcher"));
+        node.system()
+                .systemActorOf(
+                        VitalActor.create(
+                                node.builders()
+                                        .worker(
+                                                node.config(),
+                                                node.disks(),
+                                                node.folder().logs(),
+                                                builds,
+                                                executor),
+                                "worker",
+                                node.departure()::of,
+                                () -> CoordinatedShutdown.get(node.system())
+                                        .runAll(new Fault("its worker has failed, see the log before this"))),
+                        "worker",
+                        Props.empty());
+    }
+
+    private static HttpServer listening(KilnConfig config, CompletionStage<HttpServer> start) {
         try {
-            return HttpServer.start(system, config, services)
-                    .toCompletableFuture()
-                    .get(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
+            return start.toCompletableFuture().get(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
         } catch (ExecutionException e) {
             throw new CannotStart(
                     "could not listen on " + config.http().host() + ":"
@@ -256,16 +335,6 @@ public final class Server implements AutoCloseable {
         return cause;
     }
 
-    /** Before the node leaves, its builds are ended and given back, so that another node takes them at once. */
-    private static void handBackOnShutdown(ActorSystem<Void> system, ActorRef<Worker.Message> worker) {
-        CoordinatedShutdown.get(system)
-                .addTask(
-                        CoordinatedShutdown.PhaseServiceStop(),
-                        "hand-back-builds",
-                        () -> AskPattern.<Worker.Message, Done>ask(
-                                worker, Worker.HandBack::new, Duration.ofSeconds(25), system.scheduler()));
-    }
-
     public HttpServer http() {
         return http;
     }
@@ -276,24 +345,17 @@ public final class Server implements AutoCloseable {
     }
 
     /**
-     * Completes when the node has ended, or must: with one line that says why, empty when somebody asked for it. Who started
+     * Completes when the node has ended, or must: with the reason, empty when somebody asked for it. Who started
      * it then ends the process, at once and without {@link #close}.
      */
-    public CompletableFuture<Optional<String>> ended() {
-        CompletableFuture<Optional<String>> ended = system.getWhenTerminated()
-                .<Optional<String>>thenApply(done ->
-                        CoordinatedShutdown.get(system).getShutdownReason().flatMap(Server::fault))
+    public CompletableFuture<Optional<Ending>> ended() {
+        CompletableFuture<Optional<Ending>> ended = system.getWhenTerminated()
+                .thenApply(done -> CoordinatedShutdown.get(system)
+                        .getShutdownReason()
+                        .filter(Fault.class::isInstance)
+                        .map(fault -> Ending.failed(((Fault) fault).text())))
                 .toCompletableFuture();
-        return ended.applyToEither(fault.thenApply(Optional::of), Function.identity());
-    }
-
-    private static Optional<String> fault(CoordinatedShutdown.Reason reason) {
-        if (reason instanceof Fault fault) {
-            return Optional.of(fault.text());
-        }
-        return reason.equals(CoordinatedShutdown.clusterDowningReason())
-                ? Optional.of("the cluster has removed this node, which it could not reach")
-                : Optional.empty();
+        return ended.applyToEither(ending.thenApply(Optional::of), Function.identity());
     }
 
     /** Ends the node in good order and waits for that. */

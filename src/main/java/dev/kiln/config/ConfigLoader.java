@@ -17,7 +17,8 @@ import java.util.regex.Pattern;
 
 /**
  * Reads the operator's file on top of the defaults. From weak to strong: the libraries' own {@code reference.conf} and
- * Kiln's, {@code kiln-akka.conf}, the file, and properties whose names begin with {@code kiln.} or {@code akka.}.
+ * Kiln's, {@code kiln-akka.conf}, the file, properties whose names begin with {@code kiln.} or {@code akka.}, and what
+ * {@code kiln.cluster} and its like mean in Akka's keys.
  */
 public final class ConfigLoader {
     private static final String DATA_DIR = "kiln.data-dir";
@@ -54,7 +55,7 @@ public final class ConfigLoader {
             throw new InvalidConfiguration(findings.errors());
         }
         KilnConfig kiln = read.get();
-        Config akka = all.withoutPath("kiln");
+        Config akka = ClusterOverlay.of(kiln).withFallback(all.withoutPath("kiln"));
         return new LoadedConfig(
                 kiln, kiln.database().embedded() ? akka : akka.withFallback(POSTGRESQL_TIMEOUTS), findings.warnings());
     }

@@ -35,7 +35,9 @@ public record KilnConfig(
         Worker worker,
         Queue queue,
         Experimental experimental,
-        Hints hints) {
+        Hints hints,
+        ClusterConfig cluster,
+        ClusterConfig.Leaving shutdown) {
 
     public KilnConfig {
         roles = Set.copyOf(roles);
@@ -73,7 +75,8 @@ public record KilnConfig(
         return "KilnConfig[roles=" + roles + ", dataDir=" + dataDir + ", workDir=" + workDir + ", database=" + database
                 + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
                 + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue
-                + ", experimental=" + experimental + ", hints=" + hints + "]";
+                + ", experimental=" + experimental + ", hints=" + hints + ", cluster=" + cluster + ", shutdown="
+                + shutdown + "]";
     }
 
     public enum Role {

@@ -23,7 +23,7 @@ final class KilnReader {
     private static final Duration SHORTEST = Duration.ofMillis(100);
     private static final Pattern BUILDER_NAME = Pattern.compile("[a-z0-9][a-z0-9._-]{0,62}");
     private static final Pattern HOST = Pattern.compile("[A-Za-z0-9.:-]{1,253}");
-    private static final Pattern LOOPBACK = Pattern.compile("localhost|127\\.[0-9.]+|::1|0:0:0:0:0:0:0:1");
+    static final Pattern LOOPBACK = Pattern.compile("localhost|127\\.[0-9.]+|::1|0:0:0:0:0:0:0:1");
 
     private final Section kiln;
     private final ClusterSettings cluster;
@@ -35,9 +35,6 @@ final class KilnReader {
 
     Supplier<KilnConfig> read() {
         List<KilnConfig.Role> roles = kiln.choices("roles", KilnConfig.Role.class);
-        if (!roles.isEmpty() && !roles.contains(KilnConfig.Role.REGISTRY)) {
-            kiln.error("roles", "must hold registry: this version runs every node by itself");
-        }
         Optional<Path> dataDir = kiln.path("data-dir");
         // it becomes part of a JDBC address and of a repository's
         dataDir.filter(path -> path.toString().matches(".*[;{}].*"))
@@ -48,6 +45,16 @@ final class KilnReader {
                 ? kiln.secret("secret", "a text of at least 16 characters", text -> text.length() >= 16)
                 : Optional.empty();
         Optional<KilnConfig.Database> database = new DatabaseReader(kiln.section("database"), cluster).read();
+        Supplier<ClusterConfig> clusterConfig = new ClusterReader(kiln.section("cluster"))
+                // a node that is builder only never opens its database
+                .read(database.filter(unused -> roles.contains(KilnConfig.Role.REGISTRY)));
+        if (!roles.isEmpty()
+                && !roles.contains(KilnConfig.Role.REGISTRY)
+                && kiln.section("cluster").quietTexts("discovery").contains("none")) {
+            kiln.error(
+                    "roles", "must hold registry, since this node is a cluster of itself: cluster.discovery is none");
+        }
+        Supplier<ClusterConfig.Leaving> shutdown = shutdown(kiln.section("shutdown"));
         Supplier<KilnConfig.Store> store = store(kiln.section("store"), workDir);
         separate(dataDir, workDir);
         Section httpSection = kiln.section("http");
@@ -103,7 +110,16 @@ final class KilnReader {
                 worker.get(),
                 queue.get(),
                 new KilnConfig.Experimental(urlPointers.orElseThrow()),
-                hints.get());
+                hints.get(),
+                clusterConfig.get(),
+                shutdown.get());
+    }
+
+    private static Supplier<ClusterConfig.Leaving> shutdown(Section shutdown) {
+        Optional<Duration> unready = shutdown.duration("unready", Duration.ZERO, Duration.ofMinutes(5));
+        Optional<Duration> builds = shutdown.duration("builds", Duration.ZERO, Duration.ofHours(1));
+        shutdown.end();
+        return () -> new ClusterConfig.Leaving(unready.orElseThrow(), builds.orElseThrow());
     }
 
     private void separate(Optional<Path> dataDir, Optional<Path> workDir) {

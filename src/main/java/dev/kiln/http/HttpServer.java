@@ -23,6 +23,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 
 /**
  * The two listeners of a node: the public one, for images and for looking at builds, and the admin one, which also changes
@@ -69,10 +70,27 @@ public final class HttpServer {
                                 SystemMaterializer.get(system).materializer()))
                         : Optional.empty(),
                 publicUrl::get);
-        Routes health = new HealthRoutes(services.notReady());
+        Routes health = new HealthRoutes(services.notReady(), services.impaired());
         LogRoutes logs = new LogRoutes(services.builds(), services.logs(), services.blocking());
         Listener open = new Listener(registry, api(services, logs, false), health);
         Listener admin = new Listener(health, api(services, logs, true), health);
+        return start(system, config, open, admin, publicUrl);
+    }
+
+    /** As {@link #start}, of a node that only tells about its health. */
+    public static CompletionStage<HttpServer> startHealth(
+            ActorSystem<?> system, KilnConfig config, Supplier<Optional<String>> notReady) {
+        Routes health = new HealthRoutes(notReady, Optional::empty);
+        Listener listener = new Listener(health, health, health);
+        return start(system, config, listener, listener, new AtomicReference<>());
+    }
+
+    private static CompletionStage<HttpServer> start(
+            ActorSystem<?> system,
+            KilnConfig config,
+            Listener open,
+            Listener admin,
+            AtomicReference<String> publicUrl) {
         Duration deadline = config.repositories().stream()
                 .map(RepositoryConfig::hop)
                 .max(Duration::compareTo)

@@ -17,6 +17,7 @@ import java.util.function.Supplier;
  *
  * @param blocking runs look-ups in the content store and the logs, never anything else
  * @param notReady why this node should get no requests, in one line; quick, asked on every probe
+ * @param impaired what all nodes lack now, in the same way
  */
 public record HttpServices(
         Images images,
@@ -28,4 +29,5 @@ public record HttpServices(
         Executor blocking,
         InstantSource clock,
         HintTokens tokens,
-        Supplier<Optional<String>> notReady) {}
+        Supplier<Optional<String>> notReady,
+        Supplier<Optional<String>> impaired) {}

@@ -11,6 +11,7 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import dev.kiln.build.BuildQueue;
 import dev.kiln.config.KilnConfig;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
@@ -30,6 +31,9 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
 
     /** Start nothing new, end what runs and give it back; {@code done} is told when nothing runs any more. */
     public record HandBack(ActorRef<Done> done) implements Message {}
+
+    /** Start nothing new and let what runs go on; {@code done} is told when nothing runs any more. */
+    public record Finish(ActorRef<Done> done) implements Message {}
 
     private record Free(long fence) implements Message {}
 
@@ -58,7 +62,8 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
     /** When the last ask that the queue has answered was sent. */
     private long answeredAskSentAt;
 
-    private Optional<ActorRef<Done>> handingBack = Optional.empty();
+    /** Whom to tell that nothing runs; while there is anybody, nothing new is started. */
+    private final List<ActorRef<Done>> leaving = new ArrayList<>();
 
     private record Asked(long sentAt, Set<Long> held) {}
 
@@ -123,6 +128,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
                     ask();
                     return this;
                 })
+                .onMessage(Finish.class, finish -> onLeaving(finish.done()))
                 .onMessage(HandBack.class, this::onHandBack)
                 .onMessage(Free.class, this::onFree)
                 .build();
@@ -133,7 +139,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
         Set<Long> held = Set.copyOf(running.keySet());
         asked.put(sequence, new Asked(nanoTime.getAsLong(), held));
         asked.remove(sequence - REMEMBERED_ASKS);
-        int free = handingBack.isPresent() ? 0 : config.slots() - busy.cardinality();
+        int free = !leaving.isEmpty() ? 0 : config.slots() - busy.cardinality();
         queue.tell(new BuildQueue.Ask(
                 news, name, incarnation, sequence, config.slots(), free, config.platforms(), config.builders(), held));
         timers.startSingleTimer(Tick.ASK, Tick.ASK, queueConfig.ask());
@@ -153,7 +159,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
             return;
         }
         int slot = busy.nextClearBit(0);
-        if (slot >= config.slots() || handingBack.isPresent()) {
+        if (slot >= config.slots() || !leaving.isEmpty()) {
             queue.tell(new BuildQueue.Return(
                     granted.key(), granted.fence(), "the worker has no free slot", Optional.empty()));
             return;
@@ -193,8 +199,12 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
     }
 
     private Behavior<Message> onHandBack(HandBack handBack) {
-        handingBack = Optional.of(handBack.done());
         running.values().forEach(r -> r.attempt().tell(new Attempt.Stop("the node is shutting down")));
+        return onLeaving(handBack.done());
+    }
+
+    private Behavior<Message> onLeaving(ActorRef<Done> done) {
+        leaving.add(done);
         tellIfDone();
         return this;
     }
@@ -208,7 +218,7 @@ public final class Worker extends AbstractBehavior<Worker.Message> {
 
     private void tellIfDone() {
         if (running.isEmpty()) {
-            handingBack.ifPresent(done -> done.tell(Done.getInstance()));
+            leaving.forEach(done -> done.tell(Done.getInstance()));
         }
     }
 }

@@ -101,7 +101,9 @@ class ConfigLoaderTest {
                         new KilnConfig.Worker(2, List.of("*"), List.of("*"), 60_000, Duration.ofSeconds(2)),
                         new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3)),
                         new KilnConfig.Experimental(false),
-                        new KilnConfig.Hints(false)));
+                        new KilnConfig.Hints(false),
+                        ClusterConfig.ALONE,
+                        new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20))));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -153,6 +155,13 @@ class ConfigLoaderTest {
                   worker { slots = 3, platforms = ["linux/x86_64"], builders = [make], uid-base = 70000, output-check = 1s }
                   queue { limit = 10, limit-per-repository = 5, lease = 61s, ask = 1s }
                   experimental { url-pointers = true }
+                  cluster {
+                    discovery = config, host = "10.0.0.2", bind-host = "0.0.0.0", port = 9, management-port = 10
+                    contact-points = ["10.0.0.1:8558", "[2001:db8::1]:1"], dns-name = "kiln.internal"
+                    kubernetes { namespace = kiln, pod-label-selector = "a=b" }
+                    tls { key = "KEY", certificate = "HOSTS", ca = "HOSTS" }
+                  }
+                  shutdown { unready = 7s, builds = 8s }
                 }
                 """.replace("KEY", key.toString())
                 .replace("HOSTS", hosts.toString())
@@ -218,7 +227,16 @@ class ConfigLoaderTest {
                                 3, List.of("linux/amd64"), List.of("make"), 70_000, Duration.ofSeconds(1)),
                         new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1)),
                         new KilnConfig.Experimental(true),
-                        new KilnConfig.Hints(true)));
+                        new KilnConfig.Hints(true),
+                        new ClusterConfig(
+                                Optional.of(new ClusterConfig.Discovery.Listed(
+                                        List.of("10.0.0.1:8558", "[2001:db8::1]:1"))),
+                                "10.0.0.2",
+                                "0.0.0.0",
+                                9,
+                                10,
+                                Optional.of(new ClusterConfig.Tls(key, hosts, hosts))),
+                        new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8))));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())
@@ -307,6 +325,18 @@ class ConfigLoaderTest {
             builders.x { type = jib, user = root }  | kiln.builders.x.user is not a key of Kiln
             builders.demo.path = bin                | kiln.builders.demo.path must be absolute folders
             builders.demo.environment.KILN_TAG = x  | kiln.builders.demo.environment.KILN_TAG is not a variable
+            roles = [builder]                       | kiln.roles must hold registry, since this node is a cluster of itself
+            cluster.discovery = multicast           | kiln.cluster.discovery must be none or config or dns or kubernetes, not "multicast"
+            cluster.discovery = dns                 | kiln.cluster.discovery must be none: kiln.database.url is an embedded database
+            cluster.discovery = dns                 | kiln.cluster.discovery is dns, so dns-name must be
+            cluster.discovery = config              | kiln.cluster.discovery is config, so contact-points must name
+            cluster.contact-points = ["10.0.0.1"]   | kiln.cluster.contact-points must be a list of host:port
+            cluster.contact-points = ["a:70000"]    | kiln.cluster.contact-points must be a list of host:port
+            cluster.host = "a:1"                    | kiln.cluster.host must be a host name
+            cluster.management-port = 25520         | kiln.cluster.management-port must not be cluster.port
+            cluster.tls.key = /none                 | kiln.cluster.tls.key must be a file that can be read, which /none is not
+            cluster.tls.key = /none                 | kiln.cluster.tls.ca is missing
+            shutdown.builds = 2h                    | kiln.shutdown.builds must be a duration
             repositories = [1]                      | kiln.repositories[0] must be an object
             """)
     void refused(String line, String message) throws IOException {

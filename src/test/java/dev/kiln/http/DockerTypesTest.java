@@ -68,6 +68,7 @@ class DockerTypesTest {
                                 bench.blocking(),
                                 bench.clock,
                                 new HintTokens(new byte[32], bench.clock),
+                                Optional::empty,
                                 Optional::empty))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);

@@ -148,6 +148,17 @@ class ListenerTest {
         }
     }
 
+    @Test
+    void aNodeThatLacksWhatAllNodesLackIsReadyAndSaysSo() throws Exception {
+        start();
+        server.impaired.set(Optional.of("the database has not answered"));
+        try (Wire wire = new Wire(server.port())) {
+            Answer ready = wire.request("GET", "/health/ready");
+            assertThat(ready.status()).isEqualTo(200);
+            assertThat(ready.text()).contains("\"impaired\":\"the database has not answered\"");
+        }
+    }
+
     private static List<String> withoutDate(Answer answer) {
         return answer.lines().stream().filter(line -> !line.startsWith("Date:")).toList();
     }
@@ -220,7 +231,7 @@ class ListenerTest {
                 task -> fail("the store was asked"),
                 Optional.empty(),
                 () -> "");
-        Routes rest = new HealthRoutes(Optional::empty);
+        Routes rest = new HealthRoutes(Optional::empty, Optional::empty);
         String target = path.replace("sha256:", INDEX.descriptor().digest().value());
         CompletableFuture<HttpResponse> answer = new Listener(registry, rest, rest)
                 .apply(HttpRequest.GET(target))

@@ -5,6 +5,7 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.client.HintTokens;
+import dev.kiln.config.ClusterConfig;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
@@ -26,6 +27,7 @@ import java.util.concurrent.atomic.AtomicReference;
 final class TestServer implements AutoCloseable {
     final Fakes fakes = new Fakes();
     final AtomicReference<Optional<String>> notReady = new AtomicReference<>(Optional.empty());
+    final AtomicReference<Optional<String>> impaired = new AtomicReference<>(Optional.empty());
     final SettableClock clock = new SettableClock(Fakes.AT);
     final HttpServer server;
 
@@ -62,7 +64,8 @@ final class TestServer implements AutoCloseable {
                                 blocking,
                                 () -> Fakes.NOW,
                                 new HintTokens(SECRET, clock),
-                                notReady::get))
+                                notReady::get,
+                                impaired::get))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS);
     }
@@ -131,7 +134,9 @@ final class TestServer implements AutoCloseable {
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
                 new KilnConfig.Experimental(true),
-                new KilnConfig.Hints(usernames));
+                new KilnConfig.Hints(usernames),
+                ClusterConfig.ALONE,
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
     }
 
     @Override

@@ -61,6 +61,8 @@ class GitSourcesTest {
                 null,
                 null,
                 null,
+                null,
+                null,
                 null);
         return new GitSources(config, new MemoryBlobStore(), SourceFixture.PLENTY, Clock.systemUTC());
     }

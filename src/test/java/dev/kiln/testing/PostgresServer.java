@@ -33,17 +33,24 @@ public final class PostgresServer implements AutoCloseable {
 
     private final Path programs;
     private final Path folder;
+    private final String address;
     private final int port;
     private Process process;
 
-    private PostgresServer(Path programs, Path folder, int port) {
+    private PostgresServer(Path programs, Path folder, String address, int port) {
         this.programs = programs;
         this.folder = folder;
+        this.address = address;
         this.port = port;
     }
 
     /** Makes an empty database for a user that owns it and nothing else, and starts the server. */
     public static PostgresServer create() {
+        return create("127.0.0.1");
+    }
+
+    /** As {@link #create()}, for those who reach this machine by {@code address}. */
+    public static PostgresServer create(String address) {
         Optional<Path> programs = programs();
         assumeTrue(programs.isPresent(), "no PostgreSQL is installed under " + INSTALLATIONS);
         try {
@@ -52,14 +59,14 @@ public final class PostgresServer implements AutoCloseable {
             try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
                 port = free.getLocalPort();
             }
-            PostgresServer server = new PostgresServer(programs.get(), folder, port);
+            PostgresServer server = new PostgresServer(programs.get(), folder, address, port);
             if (isRoot()) {
                 run(List.of("chown", "postgres", folder.toString()));
             }
             run(server.command("initdb", "--auth=trust", "--username=admin", "-D", server.data()));
             Files.writeString(
                     folder.resolve("data/pg_hba.conf"),
-                    "host all admin 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+                    "host all admin samehost trust\nhost all all samenet scram-sha-256\n");
             server.start();
             server.asAdmin("CREATE ROLE " + USER + " LOGIN PASSWORD '" + PASSWORD + "'");
             server.asAdmin("CREATE DATABASE kiln OWNER " + USER);
@@ -115,7 +122,7 @@ public final class PostgresServer implements AutoCloseable {
                             "-p",
                             Integer.toString(port),
                             "-c",
-                            "listen_addresses=127.0.0.1",
+                            "listen_addresses=" + address,
                             "-c",
                             "unix_socket_directories="))
                     .directory(folder.toFile())
@@ -177,7 +184,7 @@ public final class PostgresServer implements AutoCloseable {
     }
 
     private Connection admin() throws SQLException {
-        return DriverManager.getConnection("jdbc:postgresql://127.0.0.1:" + port + "/postgres?user=admin");
+        return DriverManager.getConnection("jdbc:postgresql://" + address + ":" + port + "/postgres?user=admin");
     }
 
     private void asAdmin(String sql) {
@@ -196,7 +203,7 @@ public final class PostgresServer implements AutoCloseable {
     /** @param through this server's port, or one that leads to it */
     public KilnConfig.Database database(int through) {
         return new KilnConfig.Database(
-                "jdbc:postgresql://127.0.0.1:" + through + "/kiln?reWriteBatchedInserts=true", USER, PASSWORD, 4);
+                "jdbc:postgresql://" + address + ":" + through + "/kiln?reWriteBatchedInserts=true", USER, PASSWORD, 4);
     }
 
     private String url() {

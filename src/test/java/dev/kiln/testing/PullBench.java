@@ -25,6 +25,7 @@ import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hint;
 import dev.kiln.client.HopSigner;
 import dev.kiln.client.WaitPlan;
+import dev.kiln.config.ClusterConfig;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
@@ -191,7 +192,9 @@ public final class PullBench implements AutoCloseable {
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT),
                 new KilnConfig.Experimental(false),
-                new KilnConfig.Hints(false));
+                new KilnConfig.Hints(false),
+                ClusterConfig.ALONE,
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
     }
 
     /** A node's images, with empty caches. */

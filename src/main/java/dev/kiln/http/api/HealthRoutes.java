@@ -16,17 +16,24 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 
 /**
- * {@code /health/live}: this process answers. {@code /health/ready}: it should be sent requests. Also what every path that is
- * nobody else's ends in: 404.
+ * {@code /health/live}: this process answers. {@code /health/ready}: it should be sent requests, which holds of one that can
+ * answer some only. Also what every path that is nobody else's ends in: 404.
  */
 public final class HealthRoutes implements Routes {
     private static final int MAX_REASON = 200;
 
     private final Supplier<Optional<String>> notReady;
+    private final Supplier<Optional<String>> impaired;
 
-    /** @param notReady why this node should get no requests, in one line; asked on every probe, so it must be quick */
-    public HealthRoutes(Supplier<Optional<String>> notReady) {
+    /**
+     * Both are asked on every probe, so they must be quick.
+     *
+     * @param notReady why this node should get no requests, in one line
+     * @param impaired what all nodes lack, so that no other would answer better, in one line
+     */
+    public HealthRoutes(Supplier<Optional<String>> notReady, Supplier<Optional<String>> impaired) {
         this.notReady = notReady;
+        this.impaired = impaired;
     }
 
     @Override
@@ -45,6 +52,9 @@ public final class HealthRoutes implements Routes {
                 .objectNode()
                 .put("status", live ? "live" : reason.isEmpty() ? "ready" : "not ready");
         reason.ifPresent(text -> body.put("reason", OneLine.of(text, MAX_REASON)));
+        if (!live) {
+            impaired.get().ifPresent(text -> body.put("impaired", OneLine.of(text, MAX_REASON)));
+        }
         return CompletableFuture.completedFuture(ProblemDetails.json(reason.isEmpty() ? 200 : 503, body, List.of()));
     }
 

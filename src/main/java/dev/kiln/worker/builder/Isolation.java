@@ -137,7 +137,8 @@ public record Isolation(boolean root, boolean namespaces, int uidBase, List<Stri
     private String refusal(Path workDir) throws IOException, InterruptedException {
         Path directory = AttemptDirectory.create(workDir, "trial");
         try {
-            Launch launch = new Launch(directory, 0, User.AUTO, List.of("true"), Map.of("PATH", "/usr/bin:/bin"));
+            Launch launch = new Launch(
+                    directory, 0, User.AUTO, List.of(tool("sh"), "-c", ":"), Map.of("PATH", "/usr/bin:/bin"));
             ProcessBuilder builder = new ProcessBuilder(command(launch, 100, 1 << 20, List.of()));
             builder.environment().clear();
             builder.environment()

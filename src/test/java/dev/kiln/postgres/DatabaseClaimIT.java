@@ -6,7 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.kiln.config.KilnConfig;
 import dev.kiln.journal.CannotStart;
-import dev.kiln.journal.OnlyNode;
+import dev.kiln.journal.DatabaseClaim;
 import dev.kiln.journal.Schema;
 import dev.kiln.testing.CutConnections;
 import dev.kiln.testing.PostgresServer;
@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 /** Who may write to a PostgreSQL, over its restarts and over cut connections. */
 @Tag("clients")
-class OnlyNodeIT {
+class DatabaseClaimIT {
     private PostgresServer postgres;
 
     @BeforeEach
@@ -34,8 +34,8 @@ class OnlyNodeIT {
         }
     }
 
-    private static OnlyNode claim(KilnConfig.Database database) {
-        OnlyNode node = OnlyNode.claim(database);
+    private static DatabaseClaim claim(KilnConfig.Database database) {
+        DatabaseClaim node = DatabaseClaim.alone(database);
         Schema.migrate(database);
         node.sign();
         return node;
@@ -44,9 +44,9 @@ class OnlyNodeIT {
     @Test
     void oneNodeHoldsTheClaimAndTakesItAgainAfterARestart() throws Exception {
         KilnConfig.Database database = postgres.database(postgres.port());
-        try (OnlyNode node = claim(database)) {
+        try (DatabaseClaim node = claim(database)) {
             node.check();
-            assertThatThrownBy(() -> OnlyNode.claim(database)).isInstanceOf(CannotStart.class);
+            assertThatThrownBy(() -> DatabaseClaim.alone(database)).isInstanceOf(CannotStart.class);
 
             postgres.kill();
             assertThatThrownBy(node::check).isInstanceOf(SQLException.class);
@@ -54,17 +54,17 @@ class OnlyNodeIT {
 
             assertThat(node.renew()).isTrue();
             node.check();
-            assertThatThrownBy(() -> OnlyNode.claim(database)).isInstanceOf(CannotStart.class);
+            assertThatThrownBy(() -> DatabaseClaim.alone(database)).isInstanceOf(CannotStart.class);
         }
     }
 
     @Test
     void aClaimThatAnotherNodeHadMeanwhileIsLostEvenWhenThatNodeHasEnded() throws Exception {
         KilnConfig.Database database = postgres.database(postgres.port());
-        try (OnlyNode node = claim(database)) {
+        try (DatabaseClaim node = claim(database)) {
             postgres.stop();
             postgres.start();
-            OnlyNode other = claim(database);
+            DatabaseClaim other = claim(database);
             assertThat(node.renew()).as("while it is there").isFalse();
 
             other.close();
@@ -77,7 +77,7 @@ class OnlyNodeIT {
     @Test
     void aSessionThatTheDatabaseTakesForAliveIsEndedByItsOwnNode() throws Exception {
         try (CutConnections way = CutConnections.to(postgres.port());
-                OnlyNode node = claim(postgres.database(way.port()))) {
+                DatabaseClaim node = claim(postgres.database(way.port()))) {
             way.cut();
             assertThatThrownBy(node::check).isInstanceOf(SQLException.class);
 

@@ -1,0 +1,180 @@
+package dev.kiln.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kiln.oci.Digest;
+import dev.kiln.testing.JournalReader;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Everything that may happen to a cluster happens to it while clients pull: cold, warm and by digest. Afterwards all that was
+ * seen is checked. {@code -Dkiln.seed=N} repeats a run's faults, {@code -Dkiln.faults=N} says how many.
+ */
+class ClusterFaultsIT {
+    @TempDir
+    Path directory;
+
+    @Test
+    void aFewFaults() throws Exception {
+        faults(Integer.getInteger("kiln.faults", 8));
+    }
+
+    @Test
+    @Tag("long")
+    void manyFaults() throws Exception {
+        faults(Integer.getInteger("kiln.faults", 80));
+    }
+
+    private enum Fault {
+        KILL_REGISTRY,
+        KILL_BUILDER,
+        PAUSE_SHORTLY,
+        PAUSE_LONG,
+        RESTART_DATABASE,
+        CUT_REGISTRIES,
+        CUT_BUILDER
+    }
+
+    private void faults(int number) throws Exception {
+        long seed = Long.getLong("kiln.seed", System.nanoTime());
+        System.out.println(number + " faults in a cluster with -Dkiln.seed=" + seed);
+        Random random = new Random(seed);
+        ExecutorService threads = Executors.newCachedThreadPool();
+        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+        try (ClusterLab lab = new ClusterLab(directory, 3, 2, 1.5)) {
+            lab.start();
+            Load load = new Load(lab, 3, threads, timer, seed);
+            load.start(20 + 10 * number);
+            // Every registry node dies once, so the queue's does too; what else happens, chance decides.
+            List<Runnable> plan = new ArrayList<>();
+            lab.registryNodes()
+                    .forEach(node -> plan.add(() -> {
+                        System.out.println("kill " + node);
+                        node.kill();
+                        lab.awaitReady(node);
+                    }));
+            while (plan.size() < number) {
+                Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
+                plan.add(() -> {
+                    System.out.println(fault);
+                    apply(fault, lab, random, timer);
+                });
+            }
+            for (Runnable fault : plan) {
+                pass(timer, Duration.ofMillis(500 + random.nextInt(4000)));
+                fault.run();
+            }
+            load.stop();
+            lab.nodes.forEach(lab::awaitReady);
+            lab.awaitIdle();
+            check(lab, load);
+        } catch (AssertionError | RuntimeException e) {
+            throw new AssertionError("with -Dkiln.seed=" + seed + ": " + e.getMessage(), e);
+        } finally {
+            threads.shutdownNow();
+            timer.shutdownNow();
+        }
+    }
+
+    private static void apply(Fault fault, ClusterLab lab, Random random, ScheduledExecutorService timer) {
+        int registry = random.nextInt(lab.registryNodes().size());
+        int other = (registry + 1 + random.nextInt(2)) % 3;
+        ClusterNode node = lab.nodes.get(registry);
+        ClusterNode builder =
+                lab.builderNodes().get(random.nextInt(lab.builderNodes().size()));
+        switch (fault) {
+            case KILL_REGISTRY -> {
+                node.kill();
+                lab.awaitReady(node);
+            }
+            case KILL_BUILDER -> builder.kill();
+            case PAUSE_SHORTLY -> pause(node, Duration.ofMillis(1500), timer);
+            case PAUSE_LONG -> {
+                pause(node, Duration.ofSeconds(25), timer);
+                lab.awaitReady(node);
+            }
+            case RESTART_DATABASE -> {
+                lab.postgres.stop();
+                lab.postgres.start();
+            }
+            case CUT_REGISTRIES -> {
+                lab.hosts.cut(registry, other);
+                pass(timer, Duration.ofSeconds(random.nextBoolean() ? 3 : 25));
+                lab.hosts.mend(registry, other);
+                lab.registryNodes().forEach(lab::awaitReady);
+            }
+            case CUT_BUILDER -> {
+                int host = lab.nodes.indexOf(builder);
+                for (int i = 0; i < 3; i++) {
+                    lab.hosts.cut(host, i);
+                }
+                pass(timer, Duration.ofSeconds(random.nextBoolean() ? 3 : 40));
+                for (int i = 0; i < 3; i++) {
+                    lab.hosts.mend(host, i);
+                }
+            }
+        }
+    }
+
+    private static void pause(ClusterNode node, Duration time, ScheduledExecutorService timer) {
+        node.freeze();
+        try {
+            pass(timer, time);
+        } finally {
+            node.thaw();
+        }
+    }
+
+    /** A fault lasts as long as it lasts: nothing is decided by it. */
+    private static void pass(ScheduledExecutorService timer, Duration time) {
+        CountDownLatch over = new CountDownLatch(1);
+        timer.schedule(over::countDown, time.toMillis(), TimeUnit.MILLISECONDS);
+        try {
+            over.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void check(ClusterLab lab, Load load) throws InterruptedException {
+        Map<Digest, Optional<String>> afterwards = load.client.readAgain();
+        JournalReader journal = lab.journal();
+        List<String> queued = new ArrayList<>();
+        lab.queue()
+                .path("entries")
+                .forEach(entry -> queued.add(entry.path("key").asText()));
+        List<History.Run> runs = lab.runs();
+        History history = new History(
+                List.copyOf(load.pulls),
+                load.client.indexes(),
+                afterwards,
+                runs,
+                // a worker that was cut off right after its grant may go on for a term
+                Duration.ofSeconds(30),
+                journal.builds(),
+                journal.tags(),
+                journal.queue(),
+                lab.reported(journal.builds().keySet()),
+                queued);
+        System.out.println(load.pulls.size() + " pulls, " + journal.builds().size() + " builds, " + runs.size()
+                + " attempts that ran, " + journal.rows() + " events, " + afterwards.size() + " digests; lives: "
+                + lab.nodes.stream().map(node -> node + " " + node.lives()).collect(Collectors.joining(", ")));
+        assertThat(HistoryCheck.violations(history)).isEmpty();
+    }
+}

@@ -1,0 +1,33 @@
+# Builds an image of one layer of some megabytes, tells in $RUNS for how long it lives, and takes $SECONDS_TO_BUILD.
+set -eu
+run="$RUNS/$KILN_REVISION@$(printf %s "$KILN_PLATFORM" | tr / '~')@$(cat /proc/sys/kernel/random/uuid)"
+(while :; do date +%s%N >>"$run"; sleep 0.1; done) &
+beat=$!
+trap 'kill $beat' EXIT
+echo "building $KILN_REVISION for $KILN_PLATFORM"
+sleep "$SECONDS_TO_BUILD"
+blobs=$KILN_OUTPUT/blobs/sha256
+mkdir -p "$blobs"
+blob() {
+    digest=$(sha256sum "$1" | cut -d ' ' -f 1)
+    size=$(($(wc -c <"$1")))
+    cp "$1" "$blobs/$digest"
+    digest=sha256:$digest
+}
+mkdir root
+yes "$KILN_REVISION $KILN_PLATFORM" | head -c 6000000 >root/content
+tar --create --file layer.tar --directory root --format=ustar --sort=name --owner=0 --group=0 --numeric-owner \
+    --mtime="@$SOURCE_DATE_EPOCH" .
+blob layer.tar
+layer="{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"$digest\",\"size\":$size}"
+variant=
+[ -z "${KILN_VARIANT:-}" ] || variant=",\"variant\":\"$KILN_VARIANT\""
+platform="\"architecture\":\"$KILN_ARCH\",\"os\":\"$KILN_OS\"$variant"
+printf '{%s,"config":{},"rootfs":{"type":"layers","diff_ids":["%s"]}}' "$platform" "$digest" >config.json
+blob config.json
+printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":%s},"layers":[%s]}' \
+    "$digest" "$size" "$layer" >manifest.json
+blob manifest.json
+printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":%s,"platform":{%s}}]}' \
+    "$digest" "$size" "$platform" >"$KILN_OUTPUT/index.json"
+printf '{"imageLayoutVersion":"1.0.0"}' >"$KILN_OUTPUT/oci-layout"
