@@ -41,6 +41,12 @@ final class FileBuildLogs implements BuildLogs {
             Files.deleteIfExists(file);
             OpenLog log = new OpenLog(file, layout.root(), ended -> open.remove(file, ended));
             open.put(file, log);
+            try {
+                names.confirm(file);
+            } catch (IOException e) {
+                log.close();
+                throw e;
+            }
             return log;
         } catch (IOException e) {
             throw DiskFullException.orOther(e, layout.root());

@@ -1,8 +1,7 @@
 package dev.kiln.boot;
 
 import akka.actor.typed.Behavior;
-import dev.kiln.blob.ContentStore;
-import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.BuildLogs;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.config.BuilderConfig;
 import dev.kiln.config.KilnConfig;
@@ -37,7 +36,7 @@ final class Builders implements AutoCloseable {
     }
 
     /** Finds out what this machine can do, and removes what an earlier life of the node left in its work-dir. */
-    static Builders prepare(KilnConfig config, ContentStore store) throws IOException {
+    static Builders prepare(KilnConfig config, Disks disks) throws IOException {
         if (!config.roles().contains(KilnConfig.Role.BUILDER)) {
             return new Builders(Map.of(), List.of(), List.of());
         }
@@ -62,7 +61,7 @@ final class Builders implements AutoCloseable {
                 } else if (builder instanceof BuilderConfig.Jib jib) {
                     JibBuilder made = new JibBuilder(
                             jib,
-                            store.blobs(),
+                            disks.intake().blobs(),
                             new FileBaseImagePins(config.store().dir().resolve("bases")));
                     builders.put(name, made);
                     closeable.add(made);
@@ -75,9 +74,10 @@ final class Builders implements AutoCloseable {
         return new Builders(builders, lacks, closeable);
     }
 
-    Behavior<Worker.Message> worker(KilnConfig config, SharedFolder folder, ShardedBuilds builds, Executor executor) {
+    Behavior<Worker.Message> worker(
+            KilnConfig config, Disks disks, BuildLogs logs, ShardedBuilds builds, Executor executor) {
         String name = NodeName.of(config.dataDir());
-        AttemptWork.Shop shop = new AttemptWork.Shop(config, folder.content(), folder.logs(), builders, executor);
+        AttemptWork.Shop shop = new AttemptWork.Shop(config, disks.intake(), disks.all(), logs, builders, executor);
         Attempt.Peers peers = new Attempt.Peers(
                 builds::tell, builds::tellQueue, name, config.queue().ask(), System::nanoTime);
         return Worker.create(

@@ -68,10 +68,11 @@ final class ServeCommand implements Callable<Integer> {
                     + repository.platforms().stream().map(String::valueOf).collect(Collectors.joining(", ")));
         }
         if (loaded.kiln().demoRepository().isPresent()) {
-            out.println("Pull the demonstration, which nobody has built yet:");
+            out.println("Pull the demonstration, which the first pull builds:");
             List.of(
                             "docker pull " + registry + "/demo/hello:main",
                             "podman pull --tls-verify=false " + registry + "/demo/hello:main",
+                            "buildah pull --tls-verify=false " + registry + "/demo/hello:main",
                             "skopeo copy --src-tls-verify=false docker://" + registry + "/demo/hello:main oci:hello",
                             "ctr images pull --plain-http " + registry + "/demo/hello:main")
                     .forEach(line -> out.println("  " + line));

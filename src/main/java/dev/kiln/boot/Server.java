@@ -89,6 +89,7 @@ public final class Server implements AutoCloseable {
             ActorSystem<Void> system,
             KilnConfig config,
             SharedFolder folder,
+            Disks disks,
             Builders builders,
             Membership membership,
             Departure departure) {
@@ -111,8 +112,9 @@ public final class Server implements AutoCloseable {
             config.demoRepository().ifPresent(Server::createDemo);
             SharedFolder folder = resources.add(
                     usable("store.dir", config.store().dir(), dir -> SharedFolder.open(dir, Clock.systemUTC())));
-            Builders builders = resources.add(
-                    usable("work-dir", config.workDir(), dir -> Builders.prepare(config, folder.content())));
+            Disks disks = Disks.of(config, folder.content());
+            Builders builders =
+                    resources.add(usable("work-dir", config.workDir(), dir -> Builders.prepare(config, disks)));
             CompletableFuture<Ending> ending = new CompletableFuture<>();
             String name = NodeName.of(config.dataDir());
             Terms terms = terms(loaded);
@@ -125,11 +127,11 @@ public final class Server implements AutoCloseable {
             try {
                 Departure departure = Departure.plan(system, config, ending::complete);
                 Membership membership = Membership.begin(system, config, name, terms, ending::complete);
-                Node node = new Node(system, config, folder, builders, membership, departure);
+                Node node = new Node(system, config, folder, disks, builders, membership, departure);
                 HttpServer http;
                 if (claim.isPresent()) {
                     GitSources git = resources.add(
-                            new GitSources(config, folder.content().blobs(), Clock.systemUTC()));
+                            new GitSources(config, disks.intake().blobs(), disks.dataDir(), Clock.systemUTC()));
                     Pool pool = Pool.of(system);
                     DatabaseWatch watch =
                             resources.add(DatabaseWatch.start(claim.get(), onWatch(pool, ending), Clock.systemUTC()));
@@ -295,7 +297,13 @@ public final class Server implements AutoCloseable {
         node.system()
                 .systemActorOf(
                         VitalActor.create(
-                                node.builders().worker(node.config(), node.folder(), builds, executor),
+                                node.builders()
+                                        .worker(
+                                                node.config(),
+                                                node.disks(),
+                                                node.folder().logs(),
+                                                builds,
+                                                executor),
                                 "worker",
                                 node.departure()::of,
                                 () -> CoordinatedShutdown.get(node.system())

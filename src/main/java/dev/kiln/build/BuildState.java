@@ -330,7 +330,7 @@ public record BuildState(
                                 request,
                                 FailureClass.INFRASTRUCTURE,
                                 MAX_LOST_IN_A_ROW + " workers in a row were lost while building it",
-                                Optional.of(terms.forgottenAfter(MAX_LOST_IN_A_ROW, now)),
+                                Optional.of(terms.forgottenAfter(terms.attempts(), now)),
                                 now));
     }
 

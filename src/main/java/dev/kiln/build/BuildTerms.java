@@ -23,8 +23,11 @@ public record BuildTerms(int attempts, Duration failureMemory, Duration backoff)
         return backoff.multipliedBy(1L << Math.min(failures - 1, MAX_DOUBLINGS));
     }
 
-    /** Until when an infrastructure failure that was the last is remembered: twice the back-off it would have had. */
+    /**
+     * Until when an infrastructure failure that was the last is remembered: twice the last back-off there was, or where the
+     * first failure was the last, twice the first.
+     */
     Instant forgottenAfter(int failures, Instant now) {
-        return now.plus(backoffAfter(failures).multipliedBy(2));
+        return now.plus(backoffAfter(Math.max(1, failures - 1)).multipliedBy(2));
     }
 }

@@ -17,7 +17,7 @@ import java.util.Set;
  * @param dataDir absolute
  * @param workDir absolute, never inside {@code dataDir}
  * @param secret the key that signs hops; empty: the nodes share one that is generated into the database
- * @param dataDirMinFree bytes; below it no build starts
+ * @param dataDirMinFree bytes; below it nothing new and large begins
  */
 public record KilnConfig(
         Set<Role> roles,
@@ -99,7 +99,7 @@ public record KilnConfig(
     /**
      * The content store.
      *
-     * @param minFree bytes; below it no build starts
+     * @param minFree bytes; below it nothing new and large begins
      * @param settle how long a link that should exist is waited for
      */
     public record Store(Path dir, long minFree, Duration settle) {}

@@ -99,6 +99,7 @@ public record RepositoryConfig(
      * @param allowedRefs patterns such as {@code refs/heads/*}, where {@code *} stands for anything
      * @param refresh how old the meaning of a ref may be
      * @param timeout of a look-up, and of silence on the wire during a fetch
+     * @param authorities the only ones whose certificates are trusted over https; empty: the Java runtime's
      */
     public record GitSourceConfig(
             String url,
@@ -106,6 +107,7 @@ public record RepositoryConfig(
             Duration refresh,
             Duration timeout,
             Optional<Credentials> credentials,
+            Optional<CaFile> authorities,
             Optional<Ssh> ssh) {
         public GitSourceConfig {
             allowedRefs = List.copyOf(allowedRefs);

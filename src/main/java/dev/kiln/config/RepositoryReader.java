@@ -7,6 +7,7 @@ import dev.kiln.config.RepositoryConfig.Credentials;
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.config.RepositoryConfig.Ssh;
 import dev.kiln.oci.Platform;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -189,11 +190,26 @@ final class RepositoryReader {
         Optional<Duration> refresh = source.duration("refresh", SHORTEST, Duration.ofDays(1));
         Optional<Duration> timeout = source.duration("timeout", SHORTEST, Duration.ofHours(1));
         Optional<Credentials> credentials = credentials(source, url);
+        Optional<CaFile> authorities = authorities(source);
         Optional<Ssh> ssh =
                 ssh(source.section("ssh"), url.filter(GitUrls::isSsh).isPresent() && wrong.isEmpty());
         source.end();
         return () -> new GitSourceConfig(
-                url.orElseThrow(), refs, refresh.orElseThrow(), timeout.orElseThrow(), credentials, ssh);
+                url.orElseThrow(), refs, refresh.orElseThrow(), timeout.orElseThrow(), credentials, authorities, ssh);
+    }
+
+    private static Optional<CaFile> authorities(Section source) {
+        if (!source.isSet("ca-file")) {
+            return Optional.empty();
+        }
+        return source.path("ca-file").flatMap(path -> {
+            try {
+                return Optional.of(CaFile.read(path));
+            } catch (IOException e) {
+                source.error("ca-file", "is not a file of certificates in PEM that can be read: " + path);
+                return Optional.empty();
+            }
+        });
     }
 
     private static Optional<Credentials> credentials(Section source, Optional<String> url) {

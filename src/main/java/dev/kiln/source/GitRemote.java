@@ -3,6 +3,8 @@ package dev.kiln.source;
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.security.cert.CertPathBuilderException;
+import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,6 +16,9 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.regex.Pattern;
+import javax.net.ssl.SSLSocketFactory;
+import org.apache.sshd.common.SshConstants;
+import org.apache.sshd.common.SshException;
 import org.eclipse.jgit.errors.NoRemoteRepositoryException;
 import org.eclipse.jgit.errors.TransportException;
 import org.eclipse.jgit.lib.NullProgressMonitor;
@@ -46,6 +51,7 @@ class GitRemote {
     private final RefPatterns allowed;
     private final Path nowhere;
     private final Optional<Path> agentSocket;
+    private final Optional<SSLSocketFactory> tls;
 
     /**
      * @param nowhere a folder that does not exist, in place of a home
@@ -58,6 +64,7 @@ class GitRemote {
         this.allowed = new RefPatterns(config.allowedRefs());
         this.nowhere = nowhere;
         this.agentSocket = agentSocket;
+        this.tls = config.authorities().map(TrustedAuthorities::sockets);
     }
 
     /** A look-up that another thread can end. */
@@ -65,7 +72,7 @@ class GitRemote {
         private final GuardedConnections http;
 
         private Listing(Duration limit) {
-            this.http = GuardedConnections.bounded(url, System.nanoTime() + limit.toNanos(), MAX_ANSWER);
+            this.http = GuardedConnections.bounded(url, tls, System.nanoTime() + limit.toNanos(), MAX_ANSWER);
         }
 
         /** Asks git for its refs. */
@@ -91,7 +98,7 @@ class GitRemote {
      * @return the refs in whose place the mirror now has everything they reach
      */
     RefTable fetch(Repository mirror, MirrorRefs refs) throws GitException {
-        GuardedConnections http = GuardedConnections.unbounded(url);
+        GuardedConnections http = GuardedConnections.unbounded(url, tls);
         return converse(http, () -> Transport.open(mirror, url.uri()), connection -> {
             RefTable table = table(connection);
             Set<ObjectId> present = refs.objects(mirror);
@@ -208,21 +215,50 @@ class GitRemote {
                 return GitException.unavailable("git at " + url.publicName() + " answers HTTP " + code);
             }
         }
-        String message = deepest(failure);
+        Throwable cause = deepest(failure);
+        if (cause instanceof CertPathBuilderException) {
+            return GitException.unavailable("git at " + url.publicName() + " shows a certificate of an authority that"
+                    + " is not trusted; an operator must set source.ca-file");
+        }
+        if (cause instanceof CertificateException) {
+            return GitException.unavailable("git at " + url.publicName() + " shows a certificate that is not valid: "
+                    + url.scrub(cause.getMessage()));
+        }
         if (url.kind() == GitUrl.Kind.SSH
                 && failure instanceof NoRemoteRepositoryException
                 && SSH_NOT_FOUND.matcher(String.valueOf(failure.getMessage())).matches()) {
             return GitException.repositoryUnknown("there is no git repository at " + url.publicName());
         }
-        return GitException.unavailable("git at " + url.publicName() + " could not be read: " + url.scrub(message));
+        Optional<String> ssh = refusedOverSsh(cause);
+        if (ssh.isPresent()) {
+            return GitException.unavailable("git at " + url.publicName() + " " + ssh.get());
+        }
+        return GitException.unavailable(
+                "git at " + url.publicName() + " could not be read: " + url.scrub(message(cause)));
+    }
+
+    private static Optional<String> refusedOverSsh(Throwable cause) {
+        int code = cause instanceof SshException failure ? failure.getDisconnectCode() : 0;
+        return Optional.ofNullable(
+                switch (code) {
+                    case SshConstants.SSH2_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE ->
+                        "refuses the ssh key; an operator must configure source.ssh.private-key or the ssh agent";
+                    case SshConstants.SSH2_DISCONNECT_HOST_KEY_NOT_VERIFIABLE ->
+                        "shows a host key that is not trusted; an operator must correct source.ssh.known-hosts";
+                    default -> null;
+                });
     }
 
     /** What JGit wraps says more than its wrapping, which repeats the address. */
-    private static String deepest(Throwable failure) {
+    private static Throwable deepest(Throwable failure) {
         Throwable cause = failure;
         for (int depth = 0; depth < 10 && cause.getCause() != null; depth++) {
             cause = cause.getCause();
         }
+        return cause;
+    }
+
+    private static String message(Throwable cause) {
         String message = cause.getMessage();
         String kind = cause.getClass().getSimpleName().toLowerCase(Locale.ROOT);
         if (message == null) {

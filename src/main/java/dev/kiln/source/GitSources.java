@@ -3,6 +3,7 @@ package dev.kiln.source;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.BlobStore;
+import dev.kiln.blob.FreeSpace;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
@@ -26,6 +27,7 @@ public final class GitSources implements AutoCloseable {
     private static final int REFS_PER_UNIT = 100;
 
     private final KilnConfig config;
+    private final FreeSpace dataDir;
     private final Clock clock;
     private final Path directory;
     private final Mirrors mirrors;
@@ -37,9 +39,16 @@ public final class GitSources implements AutoCloseable {
             .executor(Runnable::run)
             .build();
 
-    /** @throws IllegalArgumentException when a configured source has an address that Kiln does not read from */
-    public GitSources(KilnConfig config, BlobStore store, Clock clock) {
+    /**
+     * The sources that {@code config} names.
+     *
+     * @param store for source archives
+     * @param dataDir below whose limit no mirror is fetched
+     * @throws IllegalArgumentException when a configured source has an address that Kiln does not read from
+     */
+    public GitSources(KilnConfig config, BlobStore store, FreeSpace dataDir, Clock clock) {
         this.config = config;
+        this.dataDir = dataDir;
         this.clock = clock;
         this.directory = config.dataDir().resolve("mirrors");
         this.mirrors = new Mirrors(directory, MIRRORS);
@@ -92,7 +101,7 @@ public final class GitSources implements AutoCloseable {
         Mirror mirror = mirrors.of(name, url);
         RefObserver observer = new RefObserver(
                 remote, url.publicName(), source.refresh(), source.timeout(), clock, lookups, mirror::kept);
-        MirroredGit git = new MirroredGit(remote, observer, mirrors, mirror, source.timeout(), clock);
+        MirroredGit git = new MirroredGit(remote, observer, mirrors, mirror, dataDir, source.timeout(), clock);
         return new GitSource(url, observer, git, archiver);
     }
 

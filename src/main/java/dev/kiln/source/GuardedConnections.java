@@ -10,7 +10,10 @@ import java.net.SocketTimeoutException;
 import java.net.URL;
 import java.net.URLConnection;
 import java.net.URLStreamHandler;
+import java.util.Optional;
 import java.util.OptionalInt;
+import javax.net.ssl.HttpsURLConnection;
+import javax.net.ssl.SSLSocketFactory;
 import org.eclipse.jgit.transport.http.HttpConnection;
 import org.eclipse.jgit.transport.http.HttpConnectionFactory;
 import org.eclipse.jgit.transport.http.JDKHttpConnection;
@@ -25,24 +28,29 @@ final class GuardedConnections implements HttpConnectionFactory {
     private static final String SMART = "application/x-git-upload-pack-advertisement";
 
     private final GitUrl url;
+    private final Optional<SSLSocketFactory> tls;
     private final long deadline;
     private final long maxBytes;
     private volatile int status = -1;
     private volatile HttpURLConnection awaitingHeaders;
 
-    private GuardedConnections(GitUrl url, long deadline, long maxBytes) {
+    private GuardedConnections(GitUrl url, Optional<SSLSocketFactory> tls, long deadline, long maxBytes) {
         this.url = url;
+        this.tls = tls;
         this.deadline = deadline;
         this.maxBytes = maxBytes;
     }
 
-    /** @param deadline in {@link System#nanoTime}; of everything together */
-    static GuardedConnections bounded(GitUrl url, long deadline, long maxBytes) {
-        return new GuardedConnections(url, deadline, maxBytes);
+    /**
+     * @param tls who is trusted over https; empty: whom the Java runtime trusts
+     * @param deadline in {@link System#nanoTime}; of everything together
+     */
+    static GuardedConnections bounded(GitUrl url, Optional<SSLSocketFactory> tls, long deadline, long maxBytes) {
+        return new GuardedConnections(url, tls, deadline, maxBytes);
     }
 
-    static GuardedConnections unbounded(GitUrl url) {
-        return new GuardedConnections(url, 0, Long.MAX_VALUE);
+    static GuardedConnections unbounded(GitUrl url, Optional<SSLSocketFactory> tls) {
+        return new GuardedConnections(url, tls, 0, Long.MAX_VALUE);
     }
 
     /** The status with which the server answered the request for its refs, when it did. */
@@ -77,7 +85,7 @@ final class GuardedConnections implements HttpConnectionFactory {
     }
 
     /** Keeps hold of the connection, which JGit's class hides and which alone can be closed by another thread. */
-    private static final class Opener extends URLStreamHandler {
+    private final class Opener extends URLStreamHandler {
         private HttpURLConnection opened;
 
         @Override
@@ -88,6 +96,9 @@ final class GuardedConnections implements HttpConnectionFactory {
         @Override
         protected URLConnection openConnection(URL target, Proxy proxy) throws IOException {
             opened = (HttpURLConnection) new URL(target.toExternalForm()).openConnection(proxy);
+            if (opened instanceof HttpsURLConnection secure) {
+                tls.ifPresent(secure::setSSLSocketFactory);
+            }
             return opened;
         }
     }

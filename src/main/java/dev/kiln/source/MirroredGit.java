@@ -2,6 +2,7 @@ package dev.kiln.source;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.kiln.blob.FreeSpace;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
@@ -30,6 +31,7 @@ final class MirroredGit {
     private final RefObserver observer;
     private final Mirrors mirrors;
     private final Mirror mirror;
+    private final FreeSpace space;
     private final Duration timeout;
     private final Clock clock;
     private final MirrorRefs refs = new MirrorRefs();
@@ -44,11 +46,20 @@ final class MirroredGit {
     /** A table is equal to itself alone, so a judgement is forgotten with the first change of a ref. */
     private record Judged(RefTable table, ObjectId commit) {}
 
-    MirroredGit(GitRemote remote, RefObserver observer, Mirrors mirrors, Mirror mirror, Duration timeout, Clock clock) {
+    /** @param space of the mirrors' disk */
+    MirroredGit(
+            GitRemote remote,
+            RefObserver observer,
+            Mirrors mirrors,
+            Mirror mirror,
+            FreeSpace space,
+            Duration timeout,
+            Clock clock) {
         this.remote = remote;
         this.observer = observer;
         this.mirrors = mirrors;
         this.mirror = mirror;
+        this.space = space;
         this.timeout = timeout;
         this.clock = clock;
     }
@@ -201,7 +212,15 @@ final class MirroredGit {
         return all;
     }
 
+    private void requireSpace() throws GitException, IOException {
+        Optional<String> shortage = space.shortage();
+        if (shortage.isPresent()) {
+            throw GitException.unavailable("git is not fetched from: " + shortage.get());
+        }
+    }
+
     private RefObserver.Known fetch() throws GitException, IOException {
+        requireSpace();
         boolean isNew = !mirror.exists();
         Instant at = clock.instant();
         boolean done = false;
@@ -247,6 +266,7 @@ final class MirroredGit {
             if (complete.filter(last -> last.at().isAfter(known.at())).isPresent() && !isDamaged()) {
                 return;
             }
+            requireSpace();
             remote.listing(timeout).run();
             complete = Optional.empty();
             kept = null;

@@ -1,6 +1,9 @@
 package dev.kiln.source;
 
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.BlobStore;
+import dev.kiln.blob.LowOnSpaceException;
 import dev.kiln.blob.StagedBlob;
 import dev.kiln.oci.Digest;
 import dev.kiln.source.SourceException.Fault;
@@ -35,7 +38,7 @@ final class TreeArchiver {
     /**
      * What a tree may hold.
      *
-     * @param bytes of all files together
+     * @param bytes of all files, names and links together
      * @param entries files, links and folders
      */
     record Limits(long bytes, int entries) {
@@ -52,8 +55,13 @@ final class TreeArchiver {
             "version https://git-lfs.github.com/spec/v1".getBytes(StandardCharsets.US_ASCII);
     private static final Pattern POINTER_OID = Pattern.compile("(?m)^oid [a-z0-9]+:[0-9a-f]{32,}\\s*$");
 
+    /** Verdicts are for ever: a commit's id is that of all its files. */
+    private static final int REMEMBERED = 10_000;
+
     private final BlobStore store;
     private final Limits limits;
+    private final Cache<ObjectId, String> refused =
+            Caffeine.newBuilder().maximumSize(REMEMBERED).build();
 
     TreeArchiver(BlobStore store, Limits limits) {
         this.store = store;
@@ -61,12 +69,27 @@ final class TreeArchiver {
     }
 
     /**
-     * The archive of {@code commit}, put into the store.
+     * The archive of {@code commit}, put into the store; one that was refused is refused again without a look at it.
      *
      * @throws SourceException with {@link Fault#REVISION} when the tree is refused, else of the store
      * @throws IOException when {@code repository} cannot be read
      */
     SourceArchive archive(Repository repository, ObjectId commit) throws SourceException, IOException {
+        String known = refused.getIfPresent(commit);
+        if (known != null) {
+            throw new SourceException(Fault.REVISION, known);
+        }
+        try {
+            return walk(repository, commit);
+        } catch (SourceException e) {
+            if (e.fault() == Fault.REVISION) {
+                refused.put(commit.copy(), e.getMessage());
+            }
+            throw e;
+        }
+    }
+
+    private SourceArchive walk(Repository repository, ObjectId commit) throws SourceException, IOException {
         try (ObjectReader reader = repository.newObjectReader();
                 RevWalk walk = new RevWalk(reader)) {
             RevCommit parsed = walk.parseCommit(commit);
@@ -108,6 +131,9 @@ final class TreeArchiver {
     }
 
     private static SourceException storeFault(Throwable cause) {
+        if (cause instanceof LowOnSpaceException) {
+            return new SourceException(Fault.INFRASTRUCTURE, "the source cannot be kept: " + cause.getMessage());
+        }
         return new SourceException(
                 Fault.INFRASTRUCTURE, "the source archive could not be written to the content store", cause);
     }
@@ -160,6 +186,7 @@ final class TreeArchiver {
             if (++count > limits.entries()) {
                 throw refused("the tree has more than " + limits.entries() + " entries", path);
             }
+            add(path.length, path);
             switch (mode.getObjectType()) {
                 case Constants.OBJ_TREE -> tree(id, path);
                 case Constants.OBJ_COMMIT ->
@@ -180,6 +207,14 @@ final class TreeArchiver {
             }
         }
 
+        private void add(long size, byte[] path) throws SourceException {
+            if (size > limits.bytes() - bytes) {
+                throw refused(
+                        "the tree's files, names and links are more than " + limits.bytes() + " bytes together", path);
+            }
+            bytes += size;
+        }
+
         private void symlink(ObjectId id, byte[] path) throws SourceException, IOException {
             byte[] target;
             try {
@@ -190,16 +225,14 @@ final class TreeArchiver {
             if (target.length == 0 || !printable(target)) {
                 throw refused("the target of the symbolic link is empty or not printable UTF-8", path);
             }
+            add(target.length, path);
             tar.symlink(path, target);
         }
 
         private void file(ObjectId id, byte[] path, boolean executable) throws SourceException, IOException {
             ObjectLoader loader = reader.open(id, Constants.OBJ_BLOB);
             long size = loader.getSize();
-            bytes += size;
-            if (bytes > limits.bytes()) {
-                throw refused("the tree's files are more than " + limits.bytes() + " bytes", path);
-            }
+            add(size, path);
             if (size <= MAX_POINTER) {
                 byte[] content = loader.getCachedBytes();
                 if (isPointer(content)) {

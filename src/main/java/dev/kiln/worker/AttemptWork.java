@@ -3,6 +3,8 @@ package dev.kiln.worker;
 import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.DiskFullException;
+import dev.kiln.blob.FreeSpace;
+import dev.kiln.blob.LowOnSpaceException;
 import dev.kiln.build.BuildQueue;
 import dev.kiln.build.BuildState.Result;
 import dev.kiln.build.FailureClass;
@@ -20,9 +22,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -37,9 +39,18 @@ import org.slf4j.LoggerFactory;
 public final class AttemptWork implements Attempt.Work {
     private static final Logger LOG = LoggerFactory.getLogger(AttemptWork.class);
 
-    /** What all attempts on this node share. */
+    /**
+     * What all attempts on this node share.
+     *
+     * @param disks on which nothing is begun below their limits
+     */
     public record Shop(
-            KilnConfig config, ContentStore store, BuildLogs logs, Map<String, Builder> builders, Executor executor) {}
+            KilnConfig config,
+            ContentStore store,
+            List<FreeSpace> disks,
+            BuildLogs logs,
+            Map<String, Builder> builders,
+            Executor executor) {}
 
     private final Shop shop;
     private final BuildKey key;
@@ -108,13 +119,13 @@ public final class AttemptWork implements Attempt.Work {
     }
 
     private Optional<String> lowOnSpace() throws IOException {
-        if (shop.store().blobs().free() < shop.config().store().minFree()) {
-            return Optional.of("the content store has less than kiln.store.min-free left; free some space");
+        for (FreeSpace disk : shop.disks()) {
+            Optional<String> shortage = disk.shortage();
+            if (shortage.isPresent()) {
+                return shortage;
+            }
         }
-        long free = Files.getFileStore(shop.config().dataDir()).getUsableSpace();
-        return free < shop.config().dataDirMinFree()
-                ? Optional.of("data-dir has less than kiln.data-dir-min-free left; free some space")
-                : Optional.empty();
+        return Optional.empty();
     }
 
     @Override
@@ -150,6 +161,9 @@ public final class AttemptWork implements Attempt.Work {
 
     /** The person who pulls is told what was attempted, never a path of this machine; the node's own log has the rest. */
     private String describe(String action, IOException failure) {
+        if (failure instanceof LowOnSpaceException) {
+            return "could not " + action + ": " + failure.getMessage();
+        }
         LOG.error("could not {} of {}", action, key, failure);
         boolean full = failure instanceof DiskFullException
                 || String.valueOf(failure.getMessage()).contains("No space left");

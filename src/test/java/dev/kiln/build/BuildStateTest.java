@@ -214,7 +214,21 @@ class BuildStateTest {
         state = after(state, fail(state, now));
 
         assertThat(state.attempt()).isEqualTo(3);
-        assertThat(state.status(KEY).failure().orElseThrow().until()).contains(now.plusSeconds(40));
+        assertThat(state.status(KEY).failure().orElseThrow().until()).contains(now.plusSeconds(20));
+    }
+
+    @Test
+    void anInfrastructureFailureWithoutASecondTryIsRememberedForTwiceTheFirstBackOff() {
+        BuildTerms once = new BuildTerms(1, Duration.ofHours(1), Duration.ofSeconds(5));
+        var decision =
+                RUNNING.decideFinished(1, 7, new Result.Failed(FailureClass.INFRASTRUCTURE, "no disk"), once, NOW);
+
+        assertThat(after(RUNNING, decision.events())
+                        .status(KEY)
+                        .failure()
+                        .orElseThrow()
+                        .until())
+                .contains(NOW.plusSeconds(10));
     }
 
     @Test
@@ -246,6 +260,9 @@ class BuildStateTest {
 
         BuildFailure failure = byQueue.status(KEY).failure().orElseThrow();
         assertThat(failure.failureClass()).isEqualTo(FailureClass.INFRASTRUCTURE);
+        assertThat(failure.until())
+                .as("as if its last failure had been one of its own")
+                .contains(NOW.plusSeconds(20));
         assertThat(byQueue.wantsRequest(failure.until().orElseThrow())).isTrue();
         assertThat(byNextLease.answer()).isEqualTo(new StartAnswer.Drop());
         assertThat(after(state, byNextLease.events()).phase()).isEqualTo(BuildStatus.Phase.FAILED);

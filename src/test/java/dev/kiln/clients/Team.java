@@ -1,5 +1,6 @@
 package dev.kiln.clients;
 
+import dev.kiln.testing.GitOrigin;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -31,6 +32,14 @@ final class Team {
         all.put("image.sh", demonstration().getBytes(StandardCharsets.UTF_8));
         files.forEach((path, content) -> all.put(path, content.getBytes(StandardCharsets.UTF_8)));
         return commit(directory.resolve(name), all);
+    }
+
+    /** One whose branch main has nothing but a submodule called {@code library}. */
+    static Team withSubmodule(Path directory, String name) {
+        GitOrigin origin = GitOrigin.create(directory.resolve(name).resolve(".git"));
+        String revision = origin.submodule("library");
+        origin.ref("refs/heads/main", revision);
+        return new Team(directory.resolve(name), revision);
     }
 
     private static Team commit(Path directory, Map<String, byte[]> files) {

@@ -35,6 +35,21 @@ final class WhatPeopleSeeIT {
             ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 424 {failed}
             """.replace("{failed}", "build failed for linux/amd64: the command ended with exit code 1"));
 
+    /** The source has what Kiln does not build from; {@code refused} says what. */
+    private static final Map<String, String> REFUSED = texts("""
+            docker:  Error response from daemon: manifest for {image} not found: manifest unknown: {refused}
+            podman:  Error: initializing source docker://{image}: reading manifest main in {name}: manifest unknown: {refused}
+            buildah: Error: initializing source docker://{image}: reading manifest main in {name}: manifest unknown: {refused}
+            skopeo:  time="…" level=fatal msg="initializing source docker://{image}: reading manifest main in {name}: manifest unknown: {refused}"
+            ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 424 {refused}
+            """);
+
+    private static final String SUBMODULE = "the revision cannot be built: library: it is a submodule, which Kiln does"
+            + " not support: add its files to the repository";
+    private static final String LFS =
+            "the revision cannot be built: model.bin: it is kept in Git LFS, which Kiln does not"
+                    + " support: add the file itself to the repository";
+
     /** No branch, git tag or commit has that name. */
     private static final Map<String, String> NO_SUCH_TAG =
             texts("""
@@ -105,6 +120,9 @@ final class WhatPeopleSeeIT {
                         "[ \"$KILN_ARCH\" = amd64 ] || exit 1\n" + Team.IMAGE,
                         "never.sh",
                         Gate.await("GATE")));
+        String pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n";
+        Team large = Team.create(temp, "large", Map.of("model.bin", pointer.formatted("a".repeat(64))));
+        Team nested = Team.withSubmodule(temp, "nested");
         server = KilnProcess.start(temp, """
                 kiln.builders {
                   fails { type = command, command = [sh, fails.sh] }
@@ -118,8 +136,10 @@ final class WhatPeopleSeeIT {
                   { name = "team/fails", builder = fails }
                   { name = "team/half", builder = half }
                   { name = "team/never", builder = never, platforms = ["linux/amd64"], hop = 1s, patience = 2s }
+                  { name = "team/nested", builder = fails, source.url = "%s" }
+                  { name = "team/large", builder = fails, source.url = "%s" }
                 ]
-                """.formatted(NEVER.number(), team.url()));
+                """.formatted(NEVER.number(), team.url(), nested.url(), large.url()));
     }
 
     @AfterAll
@@ -143,6 +163,24 @@ final class WhatPeopleSeeIT {
         Outcome pull = client.pull(image("team/fails:main"), "amd64").mustFail();
 
         assertThat(pull.lastLine()).isEqualTo(expected(FAILED, client, "team/fails:main"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("clients")
+    void aSourceHasASubmodule(Client client) {
+        Outcome pull = client.pull(image("team/nested:main"), "amd64").mustFail();
+
+        assertThat(pull.lastLine())
+                .isEqualTo(expected(REFUSED, client, "team/nested:main").replace("{refused}", SUBMODULE));
+    }
+
+    @ParameterizedTest
+    @MethodSource("clients")
+    void aSourceHasAFileInGitLfs(Client client) {
+        Outcome pull = client.pull(image("team/large:main"), "amd64").mustFail();
+
+        assertThat(pull.lastLine())
+                .isEqualTo(expected(REFUSED, client, "team/large:main").replace("{refused}", LFS));
     }
 
     @ParameterizedTest

@@ -12,6 +12,7 @@ import dev.kiln.config.RepositoryConfig.Ssh;
 import dev.kiln.config.RepositoryConfig.Start;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.testing.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,6 +72,7 @@ class ConfigLoaderTest {
                                         Duration.ofSeconds(10),
                                         Duration.ofSeconds(20),
                                         Optional.empty(),
+                                        Optional.empty(),
                                         Optional.empty()),
                                 List.of(AMD64, ARM64),
                                 AMD64,
@@ -112,6 +114,7 @@ class ConfigLoaderTest {
     void everyKeySetToSomethingElse() throws IOException {
         Path key = Files.createFile(dir.resolve("id_ed25519"));
         Path hosts = Files.createFile(dir.resolve("known_hosts"));
+        CaFile authorities = CaFile.read(TestAuthority.create(dir).certificate());
         String all = """
                 kiln {
                   roles = [registry]
@@ -131,6 +134,7 @@ class ConfigLoaderTest {
                       type = git, url = "ssh://git@git.example.com/{name}.git", allowed-refs = ["refs/heads/main"]
                       refresh = 1s, timeout = 2s
                       credentials { user = bot, password = hunter2 }
+                      ca-file = "AUTHORITY"
                       ssh { private-key = "KEY", known-hosts = "HOSTS" }
                     }
                     platforms = ["linux/aarch64", "linux/amd64"]
@@ -159,7 +163,9 @@ class ConfigLoaderTest {
                   }
                   shutdown { unready = 7s, builds = 8s }
                 }
-                """.replace("KEY", key.toString()).replace("HOSTS", hosts.toString());
+                """.replace("KEY", key.toString())
+                .replace("HOSTS", hosts.toString())
+                .replace("AUTHORITY", authorities.path().toString());
 
         LoadedConfig loaded = load(all);
 
@@ -191,6 +197,7 @@ class ConfigLoaderTest {
                                         Duration.ofSeconds(1),
                                         Duration.ofSeconds(2),
                                         Optional.of(new Credentials("bot", "hunter2")),
+                                        Optional.of(authorities),
                                         Optional.of(new Ssh(Optional.of(key), hosts))),
                                 List.of(ARM64, AMD64),
                                 AMD64,
@@ -237,7 +244,7 @@ class ConfigLoaderTest {
                 .doesNotContain("sixteen");
         assertThat(loaded.warnings())
                 .hasSize(2)
-                .anyMatch(text -> text.contains("kiln.conf:34: kiln.builders.make.user is root"))
+                .anyMatch(text -> text.contains("kiln.conf:35: kiln.builders.make.user is root"))
                 .anyMatch(text -> text.contains("hop is shorter than 10s"));
     }
 
@@ -378,6 +385,33 @@ class ConfigLoaderTest {
     void urlsThatAreAllowed(String url) throws IOException {
         assertThat(load(withUrl(url)).kiln().repositories().get(0).source().url())
                 .isEqualTo(url);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "no certificate",
+                "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+                "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n"
+            })
+    void aFileOfAuthoritiesMustHoldCertificates(String content) throws IOException {
+        Path file = Files.writeString(dir.resolve("ca.pem"), content);
+
+        assertThat(mistakes("kiln.repository-defaults.source.ca-file = \"" + file + "\"\n"
+                        + withUrl("https://git.example.com/{name}")))
+                .singleElement()
+                .asString()
+                .contains("ca-file is not a file of certificates in PEM that can be read: " + file);
+    }
+
+    @Test
+    void aFileOfAuthoritiesMustBeThere() throws IOException {
+        assertThat(mistakes("kiln.repository-defaults.source.ca-file = /no/such/file\n"
+                        + withUrl("https://git.example.com/{name}")))
+                .singleElement()
+                .asString()
+                .contains("ca-file is not a file of certificates in PEM that can be read");
     }
 
     @ParameterizedTest

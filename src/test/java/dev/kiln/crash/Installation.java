@@ -35,6 +35,7 @@ public final class Installation implements AutoCloseable {
     private static final String SCRIPT = """
             case " $GATED " in *" $KILN_PLATFORM "*)
                 setsid sh -c 'trap "" TERM HUP INT; while :; do sleep 1; done' "$1" &
+                echo "at the gate of $KILN_PLATFORM"
                 printf '%s' "$KILN_REVISION $KILN_PLATFORM" >"$TMPDIR/gate"
                 mv "$TMPDIR/gate" "$TMPDIR/waiting"
                 while [ ! -e "$TMPDIR/go" ]; do sleep 0.1; done
@@ -106,6 +107,8 @@ public final class Installation implements AutoCloseable {
                   environment { GATED = "%s", FAILING = "%s" }
                 }
                 kiln.worker.uid-base = 1764000000
+                # far longer than a test waits: what ends builds sooner is never the end of their lease
+                kiln.queue.lease = 1h
                 %s
                 """.formatted(origin.directory(), mark, builds.gated(), builds.failing(), more));
     }

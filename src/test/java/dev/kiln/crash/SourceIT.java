@@ -96,6 +96,36 @@ class SourceIT {
         }
     }
 
+    /** Whether a commit is there, and who reaches it, only a copy of the repository tells: one, however many ask. */
+    @Test
+    void inventedCommitsOfARepositoryThatNobodyHasPulledLeaveItsMirrorAlone() throws IOException {
+        try (Installation kiln = Installation.in(directory)) {
+            kiln.branch("main");
+            kiln.start(Builds.QUICK, "");
+            kiln.server.stop();
+            int rows = JournalReader.read(kiln.dataDir()).rows();
+            List<String> files = files(kiln.directory);
+
+            kiln.start(Builds.QUICK, "");
+            List<CompletableFuture<PullClient.Answer>> pulls = new ArrayList<>();
+            for (int i = 0; i < AT_A_TIME; i++) {
+                pulls.add(kiln.client.pull("%040x".formatted(i)));
+                pulls.add(kiln.client.pull("%08x".formatted(i)));
+            }
+            pulls.forEach(pull -> assertThat(PullClient.join(pull).status())
+                    .as(PullClient.join(pull).text())
+                    .isEqualTo(404));
+            kiln.server.stop();
+
+            assertThat(JournalReader.read(kiln.dataDir()).rows()).isEqualTo(rows);
+            List<String> more = new ArrayList<>(files(kiln.directory));
+            more.removeAll(files);
+            assertThat(more).isNotEmpty().allMatch(file -> file.startsWith("data/mirrors"));
+            assertThat(more.stream().filter(file -> file.endsWith("/kiln-mirror")))
+                    .hasSize(1);
+        }
+    }
+
     private static String invented(int i, Random random) {
         String hex = "%016x%016x%08x".formatted(random.nextLong(), random.nextLong(), random.nextInt());
         return switch (i % 6) {

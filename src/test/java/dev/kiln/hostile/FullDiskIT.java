@@ -6,9 +6,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.kiln.testing.FullDisk;
 import dev.kiln.testing.Wire;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,19 +52,28 @@ class FullDiskIT {
         }
     }
 
+    /** Whatever is new and large is refused, by whom it would come: source, builder's base image or result. */
     @Test
     void storeBelowMinFree() throws IOException {
         Path store = Files.createDirectory(directory.resolve("store"));
+        String shortage = "the content store is below kiln.store.min-free: free some space";
         try (FullDisk disk = FullDisk.mount(store, "24m");
                 Site site = new Site(directory)) {
             site.branch("good", "echo content >l; image l");
             site.branch("next", "echo next >l; image l");
+            site.branch(
+                    "ends", "touch $TMPDIR/begun; until [ -e $TMPDIR/go ]; do sleep 0.1; done; echo late >l; image l");
             site.start(site.repository(SMALL) + "kiln.store.dir = \"" + store + "\"\nkiln.store.min-free = 10MiB\n");
             Wire.Answer good = site.pull("good" + PLATFORM);
             assertThat(good.status()).as(good.text()).isEqualTo(200);
+            CompletableFuture<Wire.Answer> ends = CompletableFuture.supplyAsync(() -> pull(site, "ends" + PLATFORM));
+            Path go = site.awaitInBuild("begun").resolveSibling("go");
             Path filler = disk.take(16 << 20);
 
-            assertInfrastructure(site, site.pull("next" + PLATFORM), "kiln.store.min-free");
+            assertUnavailable(site.pull("next" + PLATFORM), "the source cannot be kept: " + shortage);
+            assertInfrastructure(site, site.pull("good?platform=linux/arm64"), shortage);
+            Files.createFile(go);
+            assertInfrastructure(site, ends.join(), "could not take the image in: " + shortage);
             assertServed(site, good);
 
             Files.delete(filler);
@@ -80,9 +92,17 @@ class FullDiskIT {
                     + "/store\"\nkiln.data-dir-min-free = 20MiB\n");
             Wire.Answer good = site.pull("good" + PLATFORM);
             assertThat(good.status()).as(good.text()).isEqualTo(200);
+            String later = site.origin.commit(Map.of("build.sh", "exit 1"), "later");
+            site.origin.ref("refs/tags/later", later);
             Path filler = disk.take(48 << 20);
 
-            assertInfrastructure(site, site.pull("next" + PLATFORM), "kiln.data-dir-min-free");
+            String shortage = "data-dir is below kiln.data-dir-min-free: free some space";
+            assertUnavailable(site.pull("next" + PLATFORM), "the source cannot be kept: " + shortage);
+            Awaitility.await("the tag's look-up is fresh")
+                    .atMost(Duration.ofSeconds(90))
+                    .untilAsserted(() ->
+                            assertUnavailable(site.pull(later + PLATFORM), "git is not fetched from: " + shortage));
+            assertInfrastructure(site, site.pull("good?platform=linux/arm64"), shortage);
             assertServed(site, good);
 
             Files.delete(filler);
@@ -151,13 +171,28 @@ class FullDiskIT {
         }
     }
 
+    private static Wire.Answer pull(Site site, String reference) {
+        try {
+            return site.pull(reference);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void assertUnavailable(Wire.Answer answer, String message) {
+        assertThat(answer.status()).as(answer.text()).isEqualTo(503);
+        assertThat(Site.json(answer).at("/errors/0/message").asText()).isEqualTo(message);
+    }
+
     private static void assertInfrastructure(Site site, Wire.Answer answer, String message) throws IOException {
         assertThat(answer.status()).as(answer.text()).isEqualTo(424);
         JsonNode error = Site.json(answer).at("/errors/0");
-        assertThat(error.at("/message").asText()).contains(message);
+        // as much of it as there is room for before the log's address
+        assertThat(error.at("/message").asText()).contains(message.substring(0, Math.min(40, message.length())));
         JsonNode build =
                 Site.json(site.get("/api/v1/builds/" + error.at("/detail/build").asText()));
         assertThat(build.at("/failure/class").asText()).isEqualTo("infrastructure");
+        assertThat(build.at("/failure/message").asText()).contains(message);
     }
 
     private static void assertServed(Site site, Wire.Answer good) throws IOException {

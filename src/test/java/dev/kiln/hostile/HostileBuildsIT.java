@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.kiln.testing.Wire;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterAll;
@@ -24,6 +27,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Builds that cheat or run wild: who pulls is told what they did, their log says it, and nothing of them is served. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class HostileBuildsIT {
+    private static final int MAX_PROCESSES = 32;
+
     private Site site;
 
     @BeforeAll
@@ -33,8 +38,13 @@ class HostileBuildsIT {
         // before the first look-up, whose answer stays fresh for a while
         builds().forEach(build -> site.branch((String) build.get()[0], (String) build.get()[3]));
         site.origin.ref("refs/heads/none", site.origin.commit(Map.of("README", "no build.sh"), "none"));
+        site.branch(
+                "bomb",
+                "exec perl -e 'for (;;) { my $p = fork; if (defined $p && !$p) { sleep 1000; exit }"
+                        + " select undef, undef, undef, 0.01 unless defined $p }'");
+        site.branch("calm", "i=0; while [ $i -lt 20 ]; do i=$((i+1)); ls / >/dev/null; done; echo calm >l; image l");
         site.start(site.repository("build.max-output = 8MiB, build.max-log = 64KiB, build.timeout = 60s")
-                + "kiln.builders.script.max-processes = 32\n");
+                + "kiln.builders.script.max-processes = " + MAX_PROCESSES + "\n");
     }
 
     @AfterAll
@@ -158,20 +168,59 @@ class HostileBuildsIT {
         assertThat(site.pull("none?platform=linux/amd64").text()).contains("exit code");
     }
 
-    private static List<Long> strangers() {
-        return ProcessHandle.allProcesses()
-                .map(ProcessHandle::pid)
-                .filter(HostileBuildsIT::isABuilds)
-                .toList();
+    /** A bomb that never goes off for good: it stays at its limit, and would begin again with each process that ended. */
+    @Test
+    void aForkBombStaysInItsSlotUntilItIsEnded() throws IOException {
+        CompletableFuture<Wire.Answer> bomb = CompletableFuture.supplyAsync(() -> pull("bomb"));
+        Awaitility.await("the bomb has all the processes it may have")
+                .atMost(Duration.ofSeconds(90))
+                .until(() -> largest(strangers()) >= MAX_PROCESSES - 4);
+
+        Wire.Answer calm = pull("calm");
+
+        assertThat(calm.status()).as(calm.text()).isEqualTo(200);
+        assertThat(site.get("/v2/app/blobs/" + site.layer(calm)).text()).isEqualTo("calm\n");
+        assertThat(largest(strangers())).as("the bomb, meanwhile").isGreaterThanOrEqualTo(MAX_PROCESSES - 4);
+        assertThat(largest(strangers())).isLessThanOrEqualTo(MAX_PROCESSES);
+        assertThat(bomb).isNotDone();
+        Wire.Answer running = site.get("/api/v1/builds?phase=running");
+        String id = Site.json(running).at("/builds/0/id").asText();
+        assertThat(Site.request("POST", site.server().admin(), "/api/v1/builds/" + id + "/cancel")
+                        .status())
+                .as(running.text())
+                .isEqualTo(200);
+        assertThat(bomb.join().status()).isEqualTo(424);
+        Awaitility.await("every process of the bomb has ended")
+                .atMost(Duration.ofSeconds(20))
+                .until(() -> strangers().isEmpty());
     }
 
-    /** By number: the build's users have no names. */
-    private static boolean isABuilds(long pid) {
+    private Wire.Answer pull(String branch) {
         try {
-            int user = (int) Files.getAttribute(Path.of("/proc", Long.toString(pid)), "unix:uid");
-            return user >= 61_500 && user < 61_600;
+            return site.pull(branch + "?platform=linux/amd64");
         } catch (IOException e) {
-            return false; // it has ended meanwhile
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** How many processes the busiest user has. */
+    private static long largest(Map<Integer, Long> users) {
+        return users.values().stream().mapToLong(count -> count).max().orElse(0);
+    }
+
+    /** How many processes each of the builds' users has, by number: they have no names. */
+    private static Map<Integer, Long> strangers() {
+        return ProcessHandle.allProcesses()
+                .flatMap(process -> user(process.pid()).stream())
+                .filter(user -> user >= 61_500 && user < 61_600)
+                .collect(Collectors.groupingBy(user -> user, Collectors.counting()));
+    }
+
+    private static Optional<Integer> user(long pid) {
+        try {
+            return Optional.of((int) Files.getAttribute(Path.of("/proc", Long.toString(pid)), "unix:uid"));
+        } catch (IOException e) {
+            return Optional.empty(); // it has ended meanwhile
         }
     }
 }

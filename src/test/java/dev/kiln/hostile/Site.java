@@ -10,13 +10,17 @@ import dev.kiln.testing.Wire;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.awaitility.Awaitility;
 
 /**
  * A server of one repository, {@code app}, for linux/amd64 and linux/arm64, whose builds run what the test committed as
@@ -141,6 +145,25 @@ final class Site implements AutoCloseable {
             return JSON.readTree(answer.text());
         } catch (IOException e) {
             throw new UncheckedIOException(answer + " is not JSON", e);
+        }
+    }
+
+    /** Waits until a build has made {@code file} in its TMPDIR. */
+    Path awaitInBuild(String file) {
+        return Awaitility.await("a build's " + file)
+                .atMost(Duration.ofSeconds(90))
+                .until(() -> inBuild(file), Optional::isPresent)
+                .orElseThrow();
+    }
+
+    private Optional<Path> inBuild(String file) throws IOException {
+        try (DirectoryStream<Path> slots = Files.newDirectoryStream(directory.resolve("work"), "slot-*")) {
+            for (Path slot : slots) {
+                if (Files.exists(slot.resolve("tmp").resolve(file))) {
+                    return Optional.of(slot.resolve("tmp").resolve(file));
+                }
+            }
+            return Optional.empty();
         }
     }
 

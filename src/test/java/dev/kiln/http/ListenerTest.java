@@ -172,7 +172,7 @@ class ListenerTest {
             Awaitility.await().until(() -> !server.fakes.pulls.isEmpty());
             // The listener's own timeout passes for another request that began later.
             server.fakes.queueHangs.set(true);
-            assertThat(Wire.once(server.port(), "GET /api/v1/queue HTTP/1.1\r\nHost: x\r\n\r\n")
+            assertThat(Wire.once(server.adminPort(), "GET /api/v1/queue HTTP/1.1\r\nHost: x\r\n\r\n")
                             .status())
                     .isEqualTo(503);
             server.fakes.held.complete(INDEX);
@@ -228,7 +228,7 @@ class ListenerTest {
     void whoWaitsForAnAnswerThatNeverComesGetsAnErrorInTheFormOfItsPath() throws Exception {
         start("akka.http.server.request-timeout = 100ms", Optional.empty(), Duration.ofSeconds(20));
         server.fakes.queueHangs.set(true);
-        Answer api = Wire.once(server.port(), "GET /api/v1/queue HTTP/1.1\r\nHost: x\r\n\r\n");
+        Answer api = Wire.once(server.adminPort(), "GET /api/v1/queue HTTP/1.1\r\nHost: x\r\n\r\n");
         assertThat(api.status()).isEqualTo(503);
         assertThat(api.header("Content-Type")).isEqualTo("application/problem+json");
         server.fakes.tagsHang.set(true);

@@ -469,6 +469,7 @@ class RequestTableTest {
                 get("in a list too", builds + "?phase=running", 200)
                         .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":0,\"buildSeconds\":210}"),
                 get("in the queue too", "/api/v1/queue", 200)
+                        .onAdmin()
                         .has("\"eta\":{\"state\":\"estimated\",\"queueSeconds\":30,\"buildSeconds\":240}"),
                 get("to the admin with who asked", build, 200)
                         .onAdmin()
@@ -499,11 +500,19 @@ class RequestTableTest {
                 get("no attempt beyond numbers", build + "/log?attempt=99999999999", 400),
                 get("no offset before the beginning", build + "/log?offset=-1", 400),
                 get("no half following", build + "/log?follow=maybe", 400),
-                get("the queue is shown", "/api/v1/queue", 200)
-                        .has("\"worker\":\"node-1\"", "\"fence\":7", "\"position\":1", "\"drained\":false"),
-                get("to the admin with who asked", "/api/v1/queue", 200)
+                get("the queue is shown to the admin, with who asked", "/api/v1/queue", 200)
                         .onAdmin()
-                        .has("192.0.2.7"),
+                        .has(
+                                "\"worker\":\"node-1\"",
+                                "\"fence\":7",
+                                "\"position\":1",
+                                "\"drained\":false",
+                                "192.0.2.7"),
+                get("and to nobody else", "/api/v1/queue", 403).has("DENIED", "admin listener"),
+                row("nor by another method", "POST", "/api/v1/queue", 403).has("DENIED"),
+                row("the queue is not posted", "POST", "/api/v1/queue", 405)
+                        .onAdmin()
+                        .has("Allow: GET, HEAD"),
                 get("a tag's indexes are shown", "/api/v1/indexes?repository=team/app&tag=latest", 200)
                         .has(
                                 "\"complete\":true,\"digest\":\""

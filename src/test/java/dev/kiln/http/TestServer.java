@@ -105,6 +105,7 @@ final class TestServer implements AutoCloseable {
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(20),
                         Optional.empty(),
+                        Optional.empty(),
                         Optional.empty()),
                 List.of(Fakes.AMD64, Fakes.ARM64),
                 Fakes.AMD64,

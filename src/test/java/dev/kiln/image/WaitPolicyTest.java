@@ -265,6 +265,7 @@ class WaitPolicyTest {
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(20),
                         Optional.empty(),
+                        Optional.empty(),
                         Optional.empty()),
                 List.of(AMD, ARM, S390),
                 AMD,

@@ -5,16 +5,15 @@ import static dev.kiln.source.SourceFixture.found;
 import static dev.kiln.source.SourceFixture.revision;
 import static dev.kiln.source.SourceFixture.unavailable;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.config.RepositoryConfig.Ssh;
 import dev.kiln.oci.Tag;
+import dev.kiln.testing.GitSsh;
+import dev.kiln.testing.SshAgent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
-import org.awaitility.Awaitility;
 import org.eclipse.jgit.lib.ObjectId;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -52,6 +51,7 @@ class GitOverSshTest {
                 config.refresh(),
                 config.timeout(),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.of(new Ssh(key, server.knownHosts(folder.resolve("known_hosts"), hostIsKnown)))));
     }
 
@@ -84,6 +84,7 @@ class GitOverSshTest {
                 config.refresh(),
                 config.timeout(),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.of(new Ssh(Optional.of(server.privateKey(folder.resolve("key"))), empty))));
 
         unavailable(source, "main");
@@ -112,18 +113,8 @@ class GitOverSshTest {
 
     @Test
     void theAgentsKeyIsUsedWhereNoFileIsConfigured() throws Exception {
-        assumeTrue(Files.isExecutable(Path.of("/usr/bin/ssh-agent")), "there is no ssh-agent here");
-        Path socket = folder.resolve("agent");
-        Process agent = new ProcessBuilder("/usr/bin/ssh-agent", "-D", "-a", socket.toString())
-                .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .start();
-        try {
-            Awaitility.await().until(() -> Files.exists(socket));
-            ProcessBuilder add = new ProcessBuilder(
-                    "ssh-add", server.privateKey(folder.resolve("key")).toString());
-            add.environment().put("SSH_AUTH_SOCK", socket.toString());
-            assertThat(add.start().waitFor()).isZero();
+        try (SshAgent agent = SshAgent.start(folder)) {
+            agent.add(server.privateKey(folder.resolve("key")));
             Files.delete(folder.resolve("key"));
             Ssh ssh = new Ssh(Optional.empty(), server.knownHosts(folder.resolve("known_hosts"), true));
             GitSourceConfig config = config(server.url("/origin.git"));
@@ -136,14 +127,12 @@ class GitOverSshTest {
                             config.refresh(),
                             config.timeout(),
                             Optional.empty(),
+                            Optional.empty(),
                             Optional.of(ssh)),
                     folder.resolve("nobody"),
-                    Optional.of(socket));
+                    Optional.of(agent.socket()));
 
             assertThat(remote.listing(config.timeout()).run().tags()).containsExactly(new Tag("main"));
-        } finally {
-            agent.destroy();
-            agent.waitFor(10, TimeUnit.SECONDS);
         }
     }
 }

@@ -13,6 +13,7 @@ import dev.kiln.config.RepositoryConfig.Ssh;
 import dev.kiln.oci.Tag;
 import dev.kiln.testing.GitHttp;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -23,6 +24,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.eclipse.jgit.lib.ObjectId;
 import org.junit.jupiter.api.AfterEach;
@@ -62,7 +65,8 @@ class GitRemoteTest {
 
     private static GitSourceConfig with(String url, Duration timeout, Optional<Credentials> credentials) {
         GitSourceConfig config = config(url);
-        return new GitSourceConfig(url, config.allowedRefs(), config.refresh(), timeout, credentials, Optional.empty());
+        return new GitSourceConfig(
+                url, config.allowedRefs(), config.refresh(), timeout, credentials, Optional.empty(), Optional.empty());
     }
 
     @Test
@@ -190,6 +194,7 @@ class GitRemoteTest {
                     config.refresh(),
                     Duration.ofSeconds(1),
                     Optional.empty(),
+                    Optional.empty(),
                     Optional.of(new Ssh(Optional.empty(), folder.resolve("known_hosts")))));
 
             unavailable(source, "main");
@@ -247,6 +252,7 @@ class GitRemoteTest {
         private final ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
         private final List<Socket> sockets = new CopyOnWriteArrayList<>();
         private final CountDownLatch ended = new CountDownLatch(1);
+        private final ScheduledExecutorService ticks = Executors.newSingleThreadScheduledExecutor();
         private final Thread thread;
 
         Hanging(String beginning) throws IOException {
@@ -281,15 +287,19 @@ class GitRemoteTest {
             }
         }
 
-        private void trickle(Socket socket) throws IOException {
-            while (true) {
-                try {
-                    TimeUnit.MILLISECONDS.sleep(50);
-                } catch (InterruptedException e) {
-                    return;
-                }
-                socket.getOutputStream().write('x');
-            }
+        private void trickle(Socket socket) {
+            ticks.scheduleAtFixedRate(
+                    () -> {
+                        try {
+                            socket.getOutputStream().write('x');
+                        } catch (IOException e) {
+                            ended.countDown();
+                            throw new UncheckedIOException(e);
+                        }
+                    },
+                    0,
+                    50,
+                    TimeUnit.MILLISECONDS);
         }
 
         void awaitEnd() throws InterruptedException {
@@ -302,7 +312,7 @@ class GitRemoteTest {
             for (Socket socket : sockets) {
                 socket.close();
             }
-            thread.interrupt();
+            ticks.shutdownNow();
         }
     }
 }

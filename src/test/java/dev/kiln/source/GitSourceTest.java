@@ -6,6 +6,7 @@ import static dev.kiln.source.SourceFixture.revision;
 import static dev.kiln.source.SourceFixture.unavailable;
 import static dev.kiln.source.SourceFixture.unknown;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Revision;
@@ -144,6 +145,7 @@ class GitSourceTest {
                 List.of("refs/heads/release-*"),
                 all.refresh(),
                 all.timeout(),
+                Optional.empty(),
                 Optional.empty(),
                 Optional.empty()));
 
@@ -405,5 +407,27 @@ class GitSourceTest {
         }
 
         assertThat(found(fixture.source(origin), first.name()).revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void aDiskThatIsNearlyFullFetchesNothingAndSaysSo() {
+        GitSource source = fixture.source(origin);
+        assertThat(found(source, "main").revision()).isEqualTo(revision(second));
+        fixture.free.set(99);
+
+        assertThat(unavailable(source, first.name())).contains("the disk is below limit: free some space");
+        assertThat(catchThrowable(() -> source.archive(revision(second)))).hasMessageContaining("below limit");
+        assertThat(found(source, "main").revision())
+                .as("git itself is not blamed")
+                .isEqualTo(revision(second));
+        assertThat(fixture.fetches).hasValue(0);
+        assertThat(fixture.files()).isEmpty();
+
+        fixture.free.set(100);
+        assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
+        fixture.free.set(0);
+        assertThat(found(source, first.name()).revision())
+                .as("what is here needs no space")
+                .isEqualTo(revision(first));
     }
 }

@@ -11,6 +11,7 @@ import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.testing.MemoryBlobStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,7 +64,7 @@ class GitSourcesTest {
                 null,
                 null,
                 null);
-        return new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
+        return new GitSources(config, new MemoryBlobStore(), SourceFixture.PLENTY, Clock.systemUTC());
     }
 
     @Test

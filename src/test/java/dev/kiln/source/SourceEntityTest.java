@@ -11,6 +11,7 @@ import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.source.Sources.ArchiveAnswer;
 import dev.kiln.testing.ActorSystemExtension;
+import dev.kiln.testing.MemoryBlobStore;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -64,7 +65,7 @@ class SourceEntityTest {
                 null,
                 null,
                 null);
-        sources = new GitSources(config, new MemoryBlobStore(), Clock.systemUTC());
+        sources = new GitSources(config, new MemoryBlobStore(), SourceFixture.PLENTY, Clock.systemUTC());
         source = ACTORS.testKit().spawn(SourceEntity.create(new RepositoryName("team/app"), sources, calls::add));
     }
 

@@ -1,10 +1,12 @@
 package dev.kiln.source;
 
+import dev.kiln.blob.FreeSpace;
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
+import dev.kiln.testing.MemoryBlobStore;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -23,6 +25,7 @@ import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
@@ -33,6 +36,10 @@ import org.eclipse.jgit.lib.Repository;
 final class SourceFixture implements AutoCloseable {
     static final RepositoryName NAME = new RepositoryName("team/app");
 
+    static final FreeSpace PLENTY = new FreeSpace("the disk", "limit", 0, () -> Long.MAX_VALUE);
+
+    final AtomicLong free = new AtomicLong(Long.MAX_VALUE);
+    private final FreeSpace space = new FreeSpace("the disk", "limit", 100, free::get);
     final SettableClock clock = new SettableClock();
     final MemoryBlobStore store = new MemoryBlobStore();
     final AtomicInteger lookUps = new AtomicInteger();
@@ -50,6 +57,7 @@ final class SourceFixture implements AutoCloseable {
                 List.of("refs/heads/*", "refs/tags/*"),
                 Duration.ofSeconds(10),
                 Duration.ofSeconds(20),
+                Optional.empty(),
                 Optional.empty(),
                 Optional.empty());
     }
@@ -84,7 +92,7 @@ final class SourceFixture implements AutoCloseable {
         return new GitSource(
                 url,
                 observer,
-                new MirroredGit(remote, observer, all, mirror, config.timeout(), clock),
+                new MirroredGit(remote, observer, all, mirror, space, config.timeout(), clock),
                 new TreeArchiver(store, limits));
     }
 

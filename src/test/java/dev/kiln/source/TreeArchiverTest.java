@@ -3,6 +3,7 @@ package dev.kiln.source;
 import static dev.kiln.source.SourceFixture.config;
 import static dev.kiln.source.SourceFixture.revision;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.kiln.source.SourceException.Fault;
@@ -242,6 +243,51 @@ class TreeArchiverTest {
 
         assertThat(catchThrowableOfType(SourceException.class, () -> source.archive(revision(commit))))
                 .hasMessageContaining("more than 1000 bytes");
+    }
+
+    @Test
+    void namesAndLinksCountToo() {
+        TreeFormatter tree = new TreeFormatter();
+        for (int i = 0; i < 9; i++) {
+            tree.append(
+                    i + "x".repeat(60),
+                    FileMode.SYMLINK,
+                    origin.blob("y".repeat(60).getBytes(StandardCharsets.UTF_8)));
+        }
+        ObjectId commit = origin.commit(origin.tree(tree), "long names");
+        origin.ref("refs/heads/main", commit);
+        GitSource source = fixture.source(config(origin.directory.toString()), new TreeArchiver.Limits(1000, 10));
+
+        assertThat(catchThrowableOfType(SourceException.class, () -> source.archive(revision(commit))))
+                .hasMessageContaining("more than 1000 bytes");
+    }
+
+    @Test
+    void whatIsRefusedIsRefusedAgainWithoutAnotherLook() {
+        TreeFormatter tree = new TreeFormatter();
+        tree.append("model.bin", FileMode.REGULAR_FILE, origin.blob(POINTER.getBytes(StandardCharsets.UTF_8)));
+        ObjectId commit = origin.commit(origin.tree(tree), "large file");
+        TreeArchiver archiver = new TreeArchiver(fixture.store, TreeArchiver.Limits.DEFAULT);
+        SourceException first = origin.run(
+                repository -> catchThrowableOfType(SourceException.class, () -> archiver.archive(repository, commit)));
+
+        SourceException again = catchThrowableOfType(SourceException.class, () -> archiver.archive(null, commit));
+
+        assertThat(again).hasMessage(first.getMessage());
+        assertThat(again.fault()).isEqualTo(Fault.REVISION);
+    }
+
+    @Test
+    void aFullStoreIsForgottenAtOnce() {
+        ObjectId commit = origin.commit(origin.tree(everything()), "a tree");
+        TreeArchiver archiver = new TreeArchiver(fixture.store, TreeArchiver.Limits.DEFAULT);
+        fixture.store.full = true;
+        origin.run(
+                repository -> catchThrowableOfType(SourceException.class, () -> archiver.archive(repository, commit)));
+        fixture.store.full = false;
+
+        assertThat(origin.<Throwable>run(repository -> catchThrowable(() -> archiver.archive(repository, commit))))
+                .isNull();
     }
 
     @Test

@@ -1,8 +1,15 @@
 package dev.kiln.testing;
 
 import com.sun.jdi.Bootstrap;
+import com.sun.jdi.ClassNotLoadedException;
+import com.sun.jdi.ClassType;
+import com.sun.jdi.IncompatibleThreadStateException;
+import com.sun.jdi.InvalidTypeException;
+import com.sun.jdi.InvocationException;
 import com.sun.jdi.Method;
+import com.sun.jdi.ObjectReference;
 import com.sun.jdi.ReferenceType;
+import com.sun.jdi.ThreadReference;
 import com.sun.jdi.VMDisconnectedException;
 import com.sun.jdi.VirtualMachine;
 import com.sun.jdi.connect.AttachingConnector;
@@ -16,11 +23,16 @@ import com.sun.jdi.request.BreakpointRequest;
 import com.sun.jdi.request.ClassPrepareRequest;
 import com.sun.jdi.request.EventRequest;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Ends a server, by {@code kill -9} from outside, when it is about to run a certain method for the nth time. */
+/**
+ * Ends a server, by {@code kill -9} from outside, when it is about to run a certain method for the nth time; or lets that
+ * call fail.
+ */
 public final class Breakpoint {
     /** What the server's JVM has to be started with. */
     public static final String JAVA_OPTION =
@@ -32,16 +44,33 @@ public final class Breakpoint {
     private final VirtualMachine machine;
     private final String method;
     private final int count;
+    private final boolean fails;
+    private final CompletableFuture<Void> reached = new CompletableFuture<>();
 
-    private Breakpoint(KilnProcess server, VirtualMachine machine, String method, int count) {
+    private Breakpoint(KilnProcess server, VirtualMachine machine, String method, int count, boolean fails) {
         this.server = server;
         this.machine = machine;
         this.method = method;
         this.count = count;
+        this.fails = fails;
     }
 
-    /** Waits in the background for the {@code count}th call from now; kills the server then. */
-    public static void killAt(KilnProcess server, String className, String method, int count) {
+    /**
+     * Waits in the background for the {@code count}th call from now; kills the server then.
+     *
+     * @return completes when the call was about to be made, before the server is killed
+     */
+    public static CompletableFuture<Void> killAt(KilnProcess server, String className, String method, int count) {
+        return at(server, className, method, count, false);
+    }
+
+    /** Waits in the background for the next call, which then throws a {@link RuntimeException}. */
+    public static CompletableFuture<Void> failAt(KilnProcess server, String className, String method) {
+        return at(server, className, method, 1, true);
+    }
+
+    private static CompletableFuture<Void> at(
+            KilnProcess server, String className, String method, int count, boolean fails) {
         Matcher port = LISTENING.matcher(server.log());
         if (!port.find()) {
             throw new IllegalStateException("the server was not started with " + JAVA_OPTION);
@@ -54,11 +83,12 @@ public final class Breakpoint {
             Map<String, Connector.Argument> arguments = connector.defaultArguments();
             arguments.get("hostname").setValue("127.0.0.1");
             arguments.get("port").setValue(port.group(1));
-            Breakpoint breakpoint = new Breakpoint(server, connector.attach(arguments), method, count);
+            Breakpoint breakpoint = new Breakpoint(server, connector.attach(arguments), method, count, fails);
             breakpoint.arm(className);
             Thread thread = new Thread(breakpoint::watch, "breakpoint");
             thread.setDaemon(true);
             thread.start();
+            return breakpoint.reached;
         } catch (IOException | IllegalConnectorArgumentsException e) {
             throw new IllegalStateException("could not attach to the server", e);
         }
@@ -86,9 +116,14 @@ public final class Breakpoint {
             while (true) {
                 EventSet events = machine.eventQueue().remove();
                 for (Event event : events) {
-                    if (event instanceof BreakpointEvent) {
-                        server.process().destroyForcibly();
-                        return;
+                    if (event instanceof BreakpointEvent hit) {
+                        reached.complete(null);
+                        if (fails) {
+                            fail(hit.thread());
+                        } else {
+                            server.process().destroyForcibly();
+                            return;
+                        }
                     }
                     if (event instanceof ClassPrepareEvent prepared) {
                         set(prepared.referenceType());
@@ -98,6 +133,21 @@ public final class Breakpoint {
             }
         } catch (InterruptedException | VMDisconnectedException e) {
             // The server has ended by itself.
+        }
+    }
+
+    private void fail(ThreadReference thread) {
+        try {
+            ClassType type = (ClassType)
+                    machine.classesByName(RuntimeException.class.getName()).get(0);
+            Method constructor = type.concreteMethodByName("<init>", "()V");
+            ObjectReference failure = type.newInstance(thread, constructor, List.of(), 0);
+            thread.stop(failure);
+        } catch (InvalidTypeException
+                | ClassNotLoadedException
+                | IncompatibleThreadStateException
+                | InvocationException e) {
+            throw new IllegalStateException("could not let the call fail", e);
         }
     }
 }

@@ -63,17 +63,33 @@ public final class GitOrigin {
                         FileMode.EXECUTABLE_FILE,
                         inserter.insert(Constants.OBJ_BLOB, file.getValue().getBytes(StandardCharsets.UTF_8)));
             }
-            CommitBuilder commit = new CommitBuilder();
-            commit.setTreeId(inserter.insert(tree));
-            commit.setAuthor(AUTHOR);
-            commit.setCommitter(AUTHOR);
-            commit.setMessage(message);
-            ObjectId id = inserter.insert(commit);
-            inserter.flush();
-            return id.name();
+            return commit(inserter, tree, message);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** A commit without parents whose root has nothing but a submodule; its full id. */
+    public String submodule(String name) {
+        try (Repository repository = open();
+                ObjectInserter inserter = repository.newObjectInserter()) {
+            TreeFormatter tree = new TreeFormatter();
+            tree.append(name, FileMode.GITLINK, ObjectId.fromString("0123456789".repeat(4)));
+            return commit(inserter, tree, "a submodule");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static String commit(ObjectInserter inserter, TreeFormatter tree, String message) throws IOException {
+        CommitBuilder commit = new CommitBuilder();
+        commit.setTreeId(inserter.insert(tree));
+        commit.setAuthor(AUTHOR);
+        commit.setCommitter(AUTHOR);
+        commit.setMessage(message);
+        ObjectId id = inserter.insert(commit);
+        inserter.flush();
+        return id.name();
     }
 
     /** Lets {@code refs/heads/…} or {@code refs/tags/…} mean {@code commit} from now on. */

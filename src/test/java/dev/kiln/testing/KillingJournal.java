@@ -20,6 +20,9 @@ import scala.util.Try;
  * the event is written, or when it is written and nobody has been told. {@code jdbc-journal.kill} says at which one.
  */
 public final class KillingJournal extends JdbcAsyncWriteJournal {
+    /** What a server prints that dies at its event. */
+    public static final String REACHED = "dying at the event it was told";
+
     private static final AtomicInteger SEEN = new AtomicInteger();
 
     private final String event;
@@ -66,6 +69,7 @@ public final class KillingJournal extends JdbcAsyncWriteJournal {
     public Future<Seq<Try<BoxedUnit>>> asyncWriteMessages(Seq<AtomicWrite> messages) {
         boolean reached = reached(messages);
         if (reached && !after) {
+            System.err.println(REACHED);
             Runtime.getRuntime().halt(137);
         }
         Future<Seq<Try<BoxedUnit>>> written = super.asyncWriteMessages(messages);
@@ -88,6 +92,7 @@ public final class KillingJournal extends JdbcAsyncWriteJournal {
     private static final class Halt extends Mapper<Seq<Try<BoxedUnit>>, Seq<Try<BoxedUnit>>> {
         @Override
         public Seq<Try<BoxedUnit>> apply(Seq<Try<BoxedUnit>> written) {
+            System.err.println(REACHED);
             Runtime.getRuntime().halt(137);
             return written;
         }

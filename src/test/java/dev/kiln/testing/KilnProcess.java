@@ -8,7 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -25,6 +27,7 @@ public final class KilnProcess implements AutoCloseable {
     private final Path directory;
     private final List<String> javaOptions;
     private final List<Path> classes = new ArrayList<>();
+    private final Map<String, String> environment = new HashMap<>();
     private Process process;
     private URI registry;
     private URI admin;
@@ -90,11 +93,12 @@ public final class KilnProcess implements AutoCloseable {
                 List.of("serve", "--config", directory.resolve("kiln.conf").toString()));
         try {
             Files.writeString(directory.resolve("kiln.log"), "");
-            process = new ProcessBuilder(command)
+            ProcessBuilder builder = new ProcessBuilder(command)
                     .directory(directory.toFile())
                     .redirectErrorStream(true)
-                    .redirectOutput(directory.resolve("kiln.log").toFile())
-                    .start();
+                    .redirectOutput(directory.resolve("kiln.log").toFile());
+            builder.environment().putAll(environment);
+            process = builder.start();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -110,6 +114,12 @@ public final class KilnProcess implements AutoCloseable {
     /** Lets the server see {@code folder} too, behind its jar: for parts of it that a test's configuration replaces. */
     public KilnProcess withClasses(Path folder) {
         classes.add(folder);
+        return this;
+    }
+
+    /** Adds a variable to the server's environment. */
+    public KilnProcess with(String variable, String value) {
+        environment.put(variable, value);
         return this;
     }
 

@@ -160,6 +160,7 @@ public final class PullBench implements AutoCloseable {
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(20),
                         Optional.empty(),
+                        Optional.empty(),
                         Optional.empty()),
                 platforms,
                 platforms.get(0),

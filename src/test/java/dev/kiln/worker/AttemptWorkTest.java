@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
@@ -52,6 +53,7 @@ class AttemptWorkTest {
                     new AttemptWork.Shop(
                             config,
                             folder.content(),
+                            List.of(),
                             folder.logs(),
                             Map.of("demo", (task, log, left) -> new ScriptedBuilder()),
                             Runnable::run),

@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
 /** {@code kiln queue}. */
 @Command(
         name = "queue",
-        description = "Shows what waits for a worker, what runs, and the workers.",
+        description = "Shows what waits for a worker, what runs, and the workers; asks the admin listener.",
         mixinStandardHelpOptions = true)
 final class QueueCommand implements Callable<Integer> {
     @Mixin

@@ -33,8 +33,9 @@ import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
- * Everything under /api/v1: builds, their logs, indexes and the queue for people and tools (docs/http-api.md). What changes
- * something is answered on the admin listener only, and never to a browser: until there is a page of Kiln's own, a request
+ * Everything under /api/v1: builds, their logs, indexes and the queue for people and tools (docs/http-api.md). The queue is
+ * shown, and anything changed, on the admin listener only, and nothing is changed by a browser: until there is a page of
+ * Kiln's own, a request
  * that a browser makes there is somebody else's page reaching for a loopback port.
  */
 public final class ApiRoutes implements Routes {
@@ -86,6 +87,10 @@ public final class ApiRoutes implements Routes {
         }
         if (path.equals("queue")) {
             // GET /api/v1/queue
+            if (!admin) {
+                throw new Problem(
+                        ProblemCode.DENIED, "the queue is shown on the admin listener (kiln.admin), not here");
+            }
             return call.isRead() ? queue() : wrongMethod("GET, HEAD");
         }
         if (path.equals("indexes")) {

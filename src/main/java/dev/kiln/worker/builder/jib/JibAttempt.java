@@ -1,6 +1,7 @@
 package dev.kiln.worker.builder.jib;
 
 import dev.kiln.blob.BlobStore;
+import dev.kiln.blob.LowOnSpaceException;
 import dev.kiln.build.FailureClass;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Platform;
@@ -104,6 +105,8 @@ final class JibAttempt implements Running {
             fail(e.failureClass(), e.getMessage());
         } catch (InterruptedException e) {
             fail(FailureClass.INFRASTRUCTURE, "the build was interrupted");
+        } catch (LowOnSpaceException e) {
+            fail(FailureClass.INFRASTRUCTURE, "could not fetch the base image: " + e.getMessage());
         } catch (IOException e) {
             failed(e, e instanceof FileSystemException disk ? disk.getReason() : null);
         } catch (RuntimeException e) {

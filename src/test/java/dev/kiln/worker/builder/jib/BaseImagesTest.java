@@ -9,6 +9,7 @@ import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.testing.MemoryBlobStore;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

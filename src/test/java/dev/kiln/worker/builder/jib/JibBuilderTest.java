@@ -7,12 +7,16 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.lang.syntax.ArchRuleDefinition;
+import dev.kiln.blob.BlobStore;
+import dev.kiln.blob.FreeSpace;
+import dev.kiln.blob.SpaceKeepingBlobStore;
 import dev.kiln.build.FailureClass;
 import dev.kiln.config.BuilderConfig;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.testing.MemoryBlobStore;
 import dev.kiln.worker.builder.Builder.Outcome;
 import dev.kiln.worker.builder.Builder.Running;
 import dev.kiln.worker.builder.Builder.Task;
@@ -227,6 +231,24 @@ class JibBuilderTest {
     }
 
     @Test
+    void aStoreThatIsNearlyFullIsNobodysFaultAndSaysSo() throws IOException {
+        registry.publish("1", "linux", "amd64", "base.txt");
+        FreeSpace none = new FreeSpace("the store", "min-free", 1, () -> 0);
+        try (JibBuilder starved = builder(new SpaceKeepingBlobStore(store, List.of(none)))) {
+            Task task = task("linux/amd64", HEAD + "from: {image: \"" + registry.image("1") + "\"}");
+
+            assertThat(outcome(starved.start(task, log, LONG)))
+                    .isEqualTo(new Outcome.Failed(
+                            FailureClass.INFRASTRUCTURE,
+                            "could not fetch the base image: the store is below min-free: free some space"));
+            assertThat(outcome(starved.start(task("linux/amd64", HEAD + APP), log, LONG)))
+                    .as("what needs no base image takes no space of the store")
+                    .isEqualTo(new Outcome.Succeeded());
+        }
+        assertThat(store.blobs).isEmpty();
+    }
+
+    @Test
     void stoppingEndsABuildThatWaitsForItsRegistry() throws Exception {
         CountDownLatch asked = new CountDownLatch(1);
         CountDownLatch never = new CountDownLatch(1);
@@ -273,7 +295,7 @@ class JibBuilderTest {
         return new Outcome.Failed(FailureClass.SOURCE, message);
     }
 
-    private JibBuilder builder(MemoryBlobStore blobs) {
+    private JibBuilder builder(BlobStore blobs) {
         return new JibBuilder(new BuilderConfig.Jib(true), blobs, new FileBaseImagePins(directory.resolve("pins")));
     }
 

@@ -1,4 +1,4 @@
-package dev.kiln.source;
+package dev.kiln.testing;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -22,13 +22,13 @@ import org.eclipse.jgit.storage.file.FileRepositoryBuilder;
 import org.eclipse.jgit.transport.UploadPack;
 
 /** A git server over ssh, serving the bare repositories of a folder to the holder of one key. */
-final class GitSsh implements AutoCloseable {
+public final class GitSsh implements AutoCloseable {
     private final SshServer server = SshServer.setUpDefaultServer();
     private final KeyPair hostKey = newKey();
     private final KeyPair clientKey = newKey();
     private final Path root;
 
-    GitSsh(Path root) throws IOException, GeneralSecurityException {
+    public GitSsh(Path root) throws IOException, GeneralSecurityException {
         this.root = root;
         server.setHost(InetAddress.getLoopbackAddress().getHostAddress());
         server.setKeyPairProvider(KeyPairProvider.wrap(hostKey));
@@ -37,18 +37,22 @@ final class GitSsh implements AutoCloseable {
         server.start();
     }
 
-    static KeyPair newKey() throws GeneralSecurityException {
+    private static KeyPair newKey() throws GeneralSecurityException {
         KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
         generator.initialize(256);
         return generator.generateKeyPair();
     }
 
-    String url(String path) {
+    public int port() {
+        return server.getPort();
+    }
+
+    public String url(String path) {
         return "ssh://git@127.0.0.1:" + server.getPort() + path;
     }
 
     /** A file with the private key that the server lets in. */
-    Path privateKey(Path file) throws IOException, GeneralSecurityException {
+    public Path privateKey(Path file) throws IOException, GeneralSecurityException {
         try (OutputStream out = Files.newOutputStream(file)) {
             OpenSSHKeyPairResourceWriter.INSTANCE.writePrivateKey(clientKey, "test", null, out);
         }
@@ -57,7 +61,7 @@ final class GitSsh implements AutoCloseable {
     }
 
     /** A file that trusts this server, or at the same address one with another key. */
-    Path knownHosts(Path file, boolean right) throws IOException, GeneralSecurityException {
+    public Path knownHosts(Path file, boolean right) throws IOException, GeneralSecurityException {
         String key = PublicKeyEntry.toString((right ? hostKey : newKey()).getPublic());
         return Files.write(file, List.of("[127.0.0.1]:" + server.getPort() + " " + key));
     }

@@ -1,0 +1,94 @@
+package dev.kiln.testing;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
+
+/** A certificate authority of a test's own, and the certificate it gave to a server on 127.0.0.1. */
+public final class TestAuthority {
+    private static final String PASSWORD = "changeit";
+
+    private final Path certificate;
+    private final SSLContext server;
+
+    private TestAuthority(Path certificate, SSLContext server) {
+        this.certificate = certificate;
+        this.server = server;
+    }
+
+    public static TestAuthority create(Path directory) {
+        Path keys = directory.resolve("keys.p12");
+        keytool(keys, "ca", "-dname", "CN=Authority of a test", "-ext", "bc:critical=ca:true");
+        keytool(keys, "server", "-dname", "CN=git", "-ext", "san=ip:127.0.0.1", "-signer", "ca");
+        try (InputStream in = Files.newInputStream(keys)) {
+            KeyStore store = KeyStore.getInstance("PKCS12");
+            store.load(in, PASSWORD.toCharArray());
+            String encoded = Base64.getMimeEncoder()
+                    .encodeToString(store.getCertificate("ca").getEncoded());
+            Path certificate = Files.writeString(
+                    directory.resolve("authority.pem"),
+                    "-----BEGIN CERTIFICATE-----\n" + encoded + "\n-----END CERTIFICATE-----\n",
+                    StandardCharsets.US_ASCII);
+            store.deleteEntry("ca");
+            KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+            managers.init(store, PASSWORD.toCharArray());
+            SSLContext server = SSLContext.getInstance("TLS");
+            server.init(managers.getKeyManagers(), null, null);
+            return new TestAuthority(certificate, server);
+        } catch (IOException | GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void keytool(Path keys, String alias, String... more) {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-genkeypair",
+                "-alias",
+                alias,
+                "-keyalg",
+                "EC",
+                "-validity",
+                "2",
+                "-storetype",
+                "PKCS12",
+                "-keystore",
+                keys.toString(),
+                "-storepass",
+                PASSWORD));
+        command.addAll(List.of(more));
+        try {
+            Process process =
+                    new ProcessBuilder(command).redirectErrorStream(true).start();
+            process.getOutputStream().close();
+            String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            if (process.waitFor() != 0) {
+                throw new IllegalStateException(printed);
+            }
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** The authority's own certificate, in PEM. */
+    public Path certificate() {
+        return certificate;
+    }
+
+    /** For a server on 127.0.0.1, and no other name. */
+    public SSLContext server() {
+        return server;
+    }
+}
