@@ -45,6 +45,7 @@ public final class ClusterProcesses implements AutoCloseable {
     private static final String[] JAVA_OPTIONS = {"-Xmx320m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"};
 
     private static final String SCRIPT = """
+            echo "at the gate"
             gate="$GATES/$KILN_REVISION-$KILN_ARCH"
             while [ -e "$gate" ]; do sleep 0.1; done
             sleep() { :; } # the demonstration takes its time

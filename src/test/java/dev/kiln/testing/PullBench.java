@@ -13,6 +13,7 @@ import akka.persistence.testkit.javadsl.PersistenceTestKit;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildEvent;
@@ -29,6 +30,7 @@ import dev.kiln.config.ClusterConfig;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.image.Dedup;
 import dev.kiln.image.Pull;
 import dev.kiln.image.PullAnswer;
 import dev.kiln.image.PullImages;
@@ -197,6 +199,9 @@ public final class PullBench implements AutoCloseable {
                 new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
     }
 
+    /** Of all nodes. */
+    public final Dedup dedup = new Dedup();
+
     /** A node's images, with empty caches. */
     public PullImages images(RepositoryConfig repository) {
         CompletableFuture<PullImages> images = new CompletableFuture<>();
@@ -207,9 +212,9 @@ public final class PullBench implements AutoCloseable {
                     sources,
                     builds,
                     history,
-                    folder.content(),
-                    blocking,
+                    SettlingContent.ofOneNode(folder.content(), blocking),
                     signer,
+                    dedup,
                     databaseAway::get,
                     clock,
                     context));

@@ -17,10 +17,12 @@ import javax.net.ssl.SSLContext;
 public final class TestAuthority {
     private static final String PASSWORD = "changeit";
 
+    private final Path directory;
     private final Path certificate;
     private final SSLContext server;
 
-    private TestAuthority(Path certificate, SSLContext server) {
+    private TestAuthority(Path directory, Path certificate, SSLContext server) {
+        this.directory = directory;
         this.certificate = certificate;
         this.server = server;
     }
@@ -32,18 +34,16 @@ public final class TestAuthority {
         try (InputStream in = Files.newInputStream(keys)) {
             KeyStore store = KeyStore.getInstance("PKCS12");
             store.load(in, PASSWORD.toCharArray());
-            String encoded = Base64.getMimeEncoder()
-                    .encodeToString(store.getCertificate("ca").getEncoded());
-            Path certificate = Files.writeString(
+            Path certificate = pem(
                     directory.resolve("authority.pem"),
-                    "-----BEGIN CERTIFICATE-----\n" + encoded + "\n-----END CERTIFICATE-----\n",
-                    StandardCharsets.US_ASCII);
+                    "CERTIFICATE",
+                    store.getCertificate("ca").getEncoded());
             store.deleteEntry("ca");
             KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
             managers.init(store, PASSWORD.toCharArray());
             SSLContext server = SSLContext.getInstance("TLS");
             server.init(managers.getKeyManagers(), null, null);
-            return new TestAuthority(certificate, server);
+            return new TestAuthority(directory, certificate, server);
         } catch (IOException | GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }
@@ -78,6 +78,38 @@ public final class TestAuthority {
             throw new IllegalStateException(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static Path pem(Path file, String type, byte[] bytes) throws IOException {
+        String encoded = Base64.getMimeEncoder().encodeToString(bytes);
+        return Files.writeString(
+                file,
+                "-----BEGIN " + type + "-----\n" + encoded + "\n-----END " + type + "-----\n",
+                StandardCharsets.US_ASCII);
+    }
+
+    /** Files in PEM form. */
+    public record Identity(Path key, Path certificate) {}
+
+    /** A new key, and this authority's certificate for it. */
+    public Identity issue(String subject) {
+        Path keys = directory.resolve("keys.p12");
+        keytool(keys, subject, "-dname", "CN=" + subject, "-signer", "ca");
+        try (InputStream in = Files.newInputStream(keys)) {
+            KeyStore store = KeyStore.getInstance("PKCS12");
+            store.load(in, PASSWORD.toCharArray());
+            return new Identity(
+                    pem(
+                            directory.resolve(subject + ".key.pem"),
+                            "PRIVATE KEY",
+                            store.getKey(subject, PASSWORD.toCharArray()).getEncoded()),
+                    pem(
+                            directory.resolve(subject + ".pem"),
+                            "CERTIFICATE",
+                            store.getCertificate(subject).getEncoded()));
+        } catch (IOException | GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }
     }
