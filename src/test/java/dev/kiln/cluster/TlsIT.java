@@ -32,8 +32,9 @@ class TlsIT extends ClusterIntegration {
         Node second = cluster.registry("second", good);
         Node builder = cluster.builder("builder", List.of(AMD64, ARM64), good);
         Node forged = cluster.registry("forged", tls(theirs.issue("kiln"), theirs.certificate()));
-        // It would believe the cluster, which does not believe it.
+        // These would believe the cluster, which does not believe them.
         Node stranger = cluster.registry("stranger", tls(theirs.issue("stranger"), ours.certificate()));
+        Node named = cluster.registry("named", tls(ours.issue("another"), ours.certificate()));
         Node plain = cluster.registry("plain", "");
         cluster.branch("main");
         first.start();
@@ -42,7 +43,7 @@ class TlsIT extends ClusterIntegration {
 
         assertThat(pull(second, "main").children()).containsOnlyKeys(AMD64, ARM64);
 
-        for (Node node : List.of(forged, stranger, plain)) {
+        for (Node node : List.of(forged, stranger, named, plain)) {
             node.launch();
             awaitLog(
                     node,
