@@ -20,9 +20,12 @@ public final class TestAuthority {
     private final Path certificate;
     private final SSLContext server;
 
-    private TestAuthority(Path certificate, SSLContext server) {
+    private final Path serverPem;
+
+    private TestAuthority(Path certificate, SSLContext server, Path serverPem) {
         this.certificate = certificate;
         this.server = server;
+        this.serverPem = serverPem;
     }
 
     public static TestAuthority create(Path directory) {
@@ -32,21 +35,32 @@ public final class TestAuthority {
         try (InputStream in = Files.newInputStream(keys)) {
             KeyStore store = KeyStore.getInstance("PKCS12");
             store.load(in, PASSWORD.toCharArray());
-            String encoded = Base64.getMimeEncoder()
-                    .encodeToString(store.getCertificate("ca").getEncoded());
-            Path certificate = Files.writeString(
-                    directory.resolve("authority.pem"),
-                    "-----BEGIN CERTIFICATE-----\n" + encoded + "\n-----END CERTIFICATE-----\n",
+            String authority = pem("CERTIFICATE", store.getCertificate("ca").getEncoded());
+            Path certificate =
+                    Files.writeString(directory.resolve("authority.pem"), authority, StandardCharsets.US_ASCII);
+            Path serverPem = Files.writeString(
+                    directory.resolve("server.pem"),
+                    pem(
+                                    "PRIVATE KEY",
+                                    store.getKey("server", PASSWORD.toCharArray())
+                                            .getEncoded())
+                            + pem("CERTIFICATE", store.getCertificate("server").getEncoded())
+                            + authority,
                     StandardCharsets.US_ASCII);
             store.deleteEntry("ca");
             KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
             managers.init(store, PASSWORD.toCharArray());
             SSLContext server = SSLContext.getInstance("TLS");
             server.init(managers.getKeyManagers(), null, null);
-            return new TestAuthority(certificate, server);
+            return new TestAuthority(certificate, server, serverPem);
         } catch (IOException | GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    private static String pem(String what, byte[] encoded) {
+        return "-----BEGIN " + what + "-----\n" + Base64.getMimeEncoder().encodeToString(encoded) + "\n-----END " + what
+                + "-----\n";
     }
 
     private static void keytool(Path keys, String alias, String... more) {
@@ -90,5 +104,10 @@ public final class TestAuthority {
     /** For a server on 127.0.0.1, and no other name. */
     public SSLContext server() {
         return server;
+    }
+
+    /** The same in a file: key, certificate and the authority's, in PEM. */
+    public Path serverPem() {
+        return serverPem;
     }
 }
