@@ -200,7 +200,7 @@ public final class PullImages implements Images {
         }
 
         Waiting counting(Hop counted, Instant now) {
-            return new Waiting(repository, pull, counted, scope, now.plus(counted.hold(pull.plan())));
+            return new Waiting(repository, pull, counted, scope, now.plus(counted.hold(pull.plan(), now)));
         }
 
         Duration left(Instant now) {

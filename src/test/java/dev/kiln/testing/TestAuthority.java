@@ -21,10 +21,13 @@ public final class TestAuthority {
     private final Path certificate;
     private final SSLContext server;
 
-    private TestAuthority(Path directory, Path certificate, SSLContext server) {
+    private final Path serverPem;
+
+    private TestAuthority(Path directory, Path certificate, SSLContext server, Path serverPem) {
         this.directory = directory;
         this.certificate = certificate;
         this.server = server;
+        this.serverPem = serverPem;
     }
 
     public static TestAuthority create(Path directory) {
@@ -34,19 +37,30 @@ public final class TestAuthority {
         try (InputStream in = Files.newInputStream(keys)) {
             KeyStore store = KeyStore.getInstance("PKCS12");
             store.load(in, PASSWORD.toCharArray());
-            Path certificate = pem(
-                    directory.resolve("authority.pem"),
-                    "CERTIFICATE",
-                    store.getCertificate("ca").getEncoded());
+            String authority = pem("CERTIFICATE", store.getCertificate("ca").getEncoded());
+            Path certificate = write(directory.resolve("authority.pem"), authority);
+            Path serverPem = write(
+                    directory.resolve("server.pem"),
+                    pem(
+                                    "PRIVATE KEY",
+                                    store.getKey("server", PASSWORD.toCharArray())
+                                            .getEncoded())
+                            + pem("CERTIFICATE", store.getCertificate("server").getEncoded())
+                            + authority);
             store.deleteEntry("ca");
             KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
             managers.init(store, PASSWORD.toCharArray());
             SSLContext server = SSLContext.getInstance("TLS");
             server.init(managers.getKeyManagers(), null, null);
-            return new TestAuthority(directory, certificate, server);
+            return new TestAuthority(directory, certificate, server, serverPem);
         } catch (IOException | GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    private static String pem(String what, byte[] encoded) {
+        return "-----BEGIN " + what + "-----\n" + Base64.getMimeEncoder().encodeToString(encoded) + "\n-----END " + what
+                + "-----\n";
     }
 
     private static void keytool(Path keys, String alias, String... more) {
@@ -82,12 +96,8 @@ public final class TestAuthority {
         }
     }
 
-    private static Path pem(Path file, String type, byte[] bytes) throws IOException {
-        String encoded = Base64.getMimeEncoder().encodeToString(bytes);
-        return Files.writeString(
-                file,
-                "-----BEGIN " + type + "-----\n" + encoded + "\n-----END " + type + "-----\n",
-                StandardCharsets.US_ASCII);
+    private static Path write(Path file, String text) throws IOException {
+        return Files.writeString(file, text, StandardCharsets.US_ASCII);
     }
 
     /** Files in PEM form. */
@@ -101,14 +111,15 @@ public final class TestAuthority {
             KeyStore store = KeyStore.getInstance("PKCS12");
             store.load(in, PASSWORD.toCharArray());
             return new Identity(
-                    pem(
+                    write(
                             directory.resolve(subject + ".key.pem"),
-                            "PRIVATE KEY",
-                            store.getKey(subject, PASSWORD.toCharArray()).getEncoded()),
-                    pem(
+                            pem(
+                                    "PRIVATE KEY",
+                                    store.getKey(subject, PASSWORD.toCharArray())
+                                            .getEncoded())),
+                    write(
                             directory.resolve(subject + ".pem"),
-                            "CERTIFICATE",
-                            store.getCertificate(subject).getEncoded()));
+                            pem("CERTIFICATE", store.getCertificate(subject).getEncoded())));
         } catch (IOException | GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }
@@ -122,5 +133,10 @@ public final class TestAuthority {
     /** For a server on 127.0.0.1, and no other name. */
     public SSLContext server() {
         return server;
+    }
+
+    /** The same in a file: key, certificate and the authority's, in PEM. */
+    public Path serverPem() {
+        return serverPem;
     }
 }
