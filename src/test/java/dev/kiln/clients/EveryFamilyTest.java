@@ -4,6 +4,7 @@ import static dev.kiln.testing.PullBench.AMD;
 import static dev.kiln.testing.PullBench.ARM;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.client.HintTokens;
 import dev.kiln.clients.ScriptedClient.Pulled;
 import dev.kiln.config.KilnConfig;
@@ -13,6 +14,7 @@ import dev.kiln.config.RepositoryConfig.Start;
 import dev.kiln.http.Fakes;
 import dev.kiln.http.HttpServer;
 import dev.kiln.http.HttpServices;
+import dev.kiln.image.Dedup;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.testing.Plans;
@@ -85,7 +87,8 @@ class EveryFamilyTest {
                                     fakes,
                                     fakes,
                                     fakes,
-                                    pulls.content(),
+                                    () -> new Dedup.Counts(0, 0, 0),
+                                    SettlingContent.ofOneNode(pulls.content(), pulls.blocking()),
                                     fakes,
                                     pulls.blocking(),
                                     pulls.clock,

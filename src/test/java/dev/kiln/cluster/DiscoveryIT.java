@@ -46,6 +46,7 @@ class DiscoveryIT extends ClusterIntegration {
             Node second = cluster.registry("second", at(ADDRESSES.get(1), port, byDns));
             Node builder = cluster.builder("builder", List.of(AMD64, ARM64), at(ADDRESSES.get(2), port, byDns));
 
+            dns.says(InetAddress.getByName(ADDRESSES.get(1)));
             first.launch();
             awaitLog(first, "this node cannot join a cluster yet: its own management address is not among");
             dns.says(InetAddress.getByName(ADDRESSES.get(0)));

@@ -66,6 +66,11 @@ public final class KilnProcess implements AutoCloseable {
 
     public void start() {
         launch();
+        awaitGreeting();
+    }
+
+    /** Returns when a server that was launched listens. */
+    public void awaitGreeting() {
         Awaitility.await("the server's greeting; its output so far:\n" + log())
                 .atMost(Duration.ofSeconds(90))
                 .until(() -> !process.isAlive() || GREETING.matcher(log()).find());

@@ -77,7 +77,7 @@ public final class PullBench implements AutoCloseable {
     public static final Revision REVISION = new Revision("0123456789".repeat(4));
     /** Asks and subscriptions are short, since in real time. */
     private static final KilnConfig.Queue QUEUE =
-            new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), Duration.ofMillis(100));
+            new KilnConfig.Queue(100, 100, Duration.ofMinutes(2), Duration.ofMillis(100));
 
     public final SettableClock clock = new SettableClock(Instant.parse("2026-11-23T10:00:00Z"));
     public final ScriptedSources sources = new ScriptedSources();
