@@ -8,12 +8,14 @@ import java.time.InstantSource;
 /** The folder {@code kiln.store.dir}: content and build logs in files. Several nodes may have one open. */
 public final class SharedFolder implements Closeable {
     private final Staging staging;
-    private final ContentStore content;
+    private final BlobStore blobs;
+    private final RecentLinks links;
     private final BuildLogs logs;
 
-    private SharedFolder(Staging staging, ContentStore content, BuildLogs logs) {
+    private SharedFolder(Staging staging, BlobStore blobs, RecentLinks links, BuildLogs logs) {
         this.staging = staging;
-        this.content = content;
+        this.blobs = blobs;
+        this.links = links;
         this.logs = logs;
     }
 
@@ -24,14 +26,18 @@ public final class SharedFolder implements Closeable {
         Staging staging = Staging.open(layout.staging(), clock);
         return new SharedFolder(
                 staging,
-                new ContentStore(
-                        new FileBlobStore(layout, names, staging),
-                        new NegativelyCachedLinks(new FileLinks(layout, names, staging))),
+                new FileBlobStore(layout, names, staging),
+                new RecentLinks(new NegativelyCachedLinks(new FileLinks(layout, names, staging))),
                 new FileBuildLogs(layout, names));
     }
 
     public ContentStore content() {
-        return content;
+        return new ContentStore(blobs, links);
+    }
+
+    /** The links of {@link #content}, with what this node has published lately. */
+    public RecentLinks links() {
+        return links;
     }
 
     public BuildLogs logs() {

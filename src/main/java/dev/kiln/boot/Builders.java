@@ -2,6 +2,8 @@ package dev.kiln.boot;
 
 import akka.actor.typed.Behavior;
 import dev.kiln.blob.BuildLogs;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.PatientBlobStore;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.config.BuilderConfig;
 import dev.kiln.config.KilnConfig;
@@ -86,7 +88,10 @@ final class Builders implements AutoCloseable {
             guardians.standBy();
         }
         String name = NodeName.of(config.dataDir());
-        AttemptWork.Shop shop = new AttemptWork.Shop(config, disks.intake(), disks.all(), logs, builders, executor);
+        ContentStore intake = new ContentStore(
+                new PatientBlobStore(disks.intake().blobs(), config.settle()),
+                disks.intake().links());
+        AttemptWork.Shop shop = new AttemptWork.Shop(config, intake, disks.all(), logs, builders, executor);
         Attempt.Peers peers = new Attempt.Peers(
                 builds::tell, builds::tellQueue, name, config.queue().ask(), System::nanoTime);
         return Worker.create(

@@ -11,7 +11,10 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigValueFactory;
+import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.PatientBlobStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.blob.StoreId;
 import dev.kiln.build.BuildEntity;
@@ -22,14 +25,17 @@ import dev.kiln.catalog.CachedBuildHistory;
 import dev.kiln.catalog.JdbcBuildCatalog;
 import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
+import dev.kiln.cluster.ClusterLogs;
 import dev.kiln.cluster.Ending;
 import dev.kiln.cluster.JoinSetup;
 import dev.kiln.cluster.Membership;
+import dev.kiln.cluster.PublicationDesk;
 import dev.kiln.cluster.Terms;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
 import dev.kiln.http.HttpServices;
+import dev.kiln.image.Dedup;
 import dev.kiln.image.DockerTypedImages;
 import dev.kiln.image.PullImages;
 import dev.kiln.image.ShardedTags;
@@ -242,6 +248,8 @@ public final class Server implements AutoCloseable {
                 .map(text -> text.getBytes(StandardCharsets.UTF_8))
                 .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
 
+        SettlingContent content = settling(node, storeExecutor);
+        BuildLogs logs = logs(node);
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
@@ -249,6 +257,7 @@ public final class Server implements AutoCloseable {
         JdbcBuildCatalog catalog = new JdbcBuildCatalog(watch.unlessAway(pool), catalogExecutor);
         BuildHistory history = new CachedBuildHistory(catalog::usualTimes);
 
+        Dedup dedup = new Dedup();
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         system.systemActorOf(
                 Behaviors.setup((ActorContext<Void> context) -> {
@@ -258,9 +267,9 @@ public final class Server implements AutoCloseable {
                             sources,
                             builds,
                             history,
-                            store,
-                            storeExecutor,
+                            content,
                             new HopSigner(secret),
+                            dedup,
                             databaseAway,
                             clock,
                             context));
@@ -272,12 +281,16 @@ public final class Server implements AutoCloseable {
             startWorker(node, builds);
         }
         HttpServices services = new HttpServices(
-                new DockerTypedImages(images.join(), store, storeExecutor),
+                new DockerTypedImages(
+                        images.join(),
+                        new ContentStore(new PatientBlobStore(store.blobs(), config.settle()), store.links()),
+                        storeExecutor),
                 builds,
                 catalog,
                 history,
-                store,
-                folder.logs(),
+                dedup::counts,
+                content,
+                logs,
                 storeExecutor,
                 clock,
                 new HintTokens(secret, clock),
@@ -288,8 +301,29 @@ public final class Server implements AutoCloseable {
 
     /** A node that runs builds for others: no database, no sources, no images. */
     private static HttpServer wireBuilder(Node node) {
+        settling(node, node.system().dispatchers().lookup(DispatcherSelector.fromConfig("kiln-store-dispatcher")));
+        logs(node);
         startWorker(node, ShardedBuilds.init(node.system(), node.config(), Clock.systemUTC()));
         return listening(node.config(), HttpServer.startHealth(node.system(), node.config(), node::notReady));
+    }
+
+    /** What nodes share as this one sees it; others may ask it what it has written. */
+    private static SettlingContent settling(Node node, Executor storeExecutor) {
+        ContentStore store = node.folder().content();
+        if (node.config().cluster().discovery().isEmpty()) {
+            return SettlingContent.ofOneNode(store, storeExecutor);
+        }
+        Duration settle = node.config().settle();
+        return new SettlingContent(
+                store,
+                PublicationDesk.open(node.system(), node.folder().links(), settle, storeExecutor),
+                settle,
+                storeExecutor);
+    }
+
+    private static BuildLogs logs(Node node) {
+        BuildLogs logs = node.folder().logs();
+        return node.config().cluster().discovery().isEmpty() ? logs : ClusterLogs.open(node.system(), logs);
     }
 
     private static void startWorker(Node node, ShardedBuilds builds) {

@@ -63,7 +63,6 @@ public final class HttpServer {
                 config,
                 services.images(),
                 services.content(),
-                services.blocking(),
                 config.hints().username()
                         ? Optional.of(new UsernameAccess(
                                 services.tokens(),
@@ -126,6 +125,7 @@ public final class HttpServer {
                 services.builds(),
                 services.catalog(),
                 services.history(),
+                services.dedup(),
                 services.clock(),
                 logs,
                 services.images(),

@@ -4,7 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.ActorContext;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
@@ -22,7 +22,7 @@ import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Sources;
-import java.io.UncheckedIOException;
+import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -32,7 +32,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
@@ -63,7 +62,6 @@ public final class PullImages implements Images {
     /**
      * The images of this node.
      *
-     * @param storeExecutor for blocking reads of the store
      * @param databaseAway one line about the journal's database while it does not answer; quick
      */
     public PullImages(
@@ -72,15 +70,15 @@ public final class PullImages implements Images {
             Sources sources,
             ShardedBuilds builds,
             BuildHistory history,
-            ContentStore store,
-            Executor storeExecutor,
+            SettlingContent content,
             HopSigner signer,
+            Dedup dedup,
             Supplier<Optional<String>> databaseAway,
             Clock clock,
             ActorContext<?> context) {
         this.config = config;
         this.peers = new RevisionWaiter.Peers.Shared(
-                tags, sources, builds, history, config.queue().ask(), clock);
+                tags, sources, builds, history, dedup, config.queue().ask(), clock);
         this.lookUps = new TagLookUps(tags, sources);
         this.queries = new TagQueries(config, tags, sources, lookUps);
         this.signer = signer;
@@ -91,8 +89,7 @@ public final class PullImages implements Images {
                 .<Series, CachedRevision>weigher((key, cached) -> 2000
                         + cached.snapshot().index().map(i -> i.bytes().size()).orElse(0))
                 .build();
-        this.manifests =
-                new StoredManifests(store, storeExecutor, half, config.cache().maxLife());
+        this.manifests = new StoredManifests(content, half, config.cache().maxLife());
         this.waiters = context.spawn(Waiters.create(peers, this::remember), "waiters");
     }
 
@@ -195,7 +192,7 @@ public final class PullImages implements Images {
         }
 
         Waiting counting(Hop counted, Instant now) {
-            return new Waiting(repository, pull, counted, scope, now.plus(counted.hold(pull.plan())));
+            return new Waiting(repository, pull, counted, scope, now.plus(counted.hold(pull.plan(), now)));
         }
 
         Duration left(Instant now) {
@@ -300,8 +297,8 @@ public final class PullImages implements Images {
             return hit.get();
         }
         CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
-        RevisionWaiter.Join join =
-                new RevisionWaiter.Join(pull.wish(), pull.cause().get(), waiting.deadline(), outcome);
+        RevisionWaiter.Join join = new RevisionWaiter.Join(
+                pull.wish(), pull.cause().get(), waiting.deadline(), pull.hop().isEmpty(), outcome);
         waiters.tell(new Waiters.Wait(series(pull, revision), waiting.repository(), join));
         pull.gone().thenRun(() -> waiters.tell(new Waiters.Leave(series(pull, revision), outcome)));
         // Only a waiter that failed with the message in its mailbox leaves it open.
@@ -412,7 +409,7 @@ public final class PullImages implements Images {
             return new Problem(ProblemCode.UNAVAILABLE, "the tag's owner did not answer in time; pull again", cause);
         }
         LOG.error("a pull failed", cause);
-        return cause instanceof UncheckedIOException
+        return cause instanceof IOException
                 ? new Problem(ProblemCode.UNAVAILABLE, "the content store could not be read; pull again", cause)
                 : new Problem(ProblemCode.INTERNAL, "the server failed; its log says more", cause);
     }

@@ -377,6 +377,11 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     }
 
     @Override
+    public boolean isGrowing(BuildKey key, int attempt) {
+        return false;
+    }
+
+    @Override
     public Source<ByteString, NotUsed> read(BuildKey key, int attempt, long offset, boolean follow) {
         List<ByteString> lines =
                 new ArrayList<>(List.of(ByteString.fromString("attempt " + attempt + " from " + offset + "\n")));

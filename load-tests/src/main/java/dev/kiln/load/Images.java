@@ -87,7 +87,8 @@ final class Images {
         }
     }
 
-    private static String text(Server server, String path) throws IOException, InterruptedException {
+    /** What a server answers, following redirects. @throws IOException when it is no 200 */
+    static String text(Server server, String path) throws IOException, InterruptedException {
         try (InputStream body = get(server, path).body()) {
             return new String(body.readAllBytes(), UTF_8);
         }

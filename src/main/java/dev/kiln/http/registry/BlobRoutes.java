@@ -10,7 +10,7 @@ import akka.stream.javadsl.Source;
 import akka.util.ByteString;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.http.wire.ByteRange;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.EntityTags;
@@ -21,21 +21,20 @@ import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 
 /** Blobs, each only through a repository that has a link to it, of either kind: a manifest is a blob too. */
 final class BlobRoutes {
     private static final HttpHeader ACCEPT_RANGES = Headers.of("Accept-Ranges", "bytes");
 
-    private final ContentStore content;
-    private final Executor blocking;
+    private final SettlingContent content;
 
     /** What is there is remembered for a moment: clients ask for one layer with HEAD and several ranges in a row. */
     private final Cache<Key, Long> sizes = Caffeine.newBuilder()
@@ -45,9 +44,8 @@ final class BlobRoutes {
 
     private record Key(RepositoryName repository, Digest digest) {}
 
-    BlobRoutes(ContentStore content, Executor blocking) {
+    BlobRoutes(SettlingContent content) {
         this.content = content;
-        this.blocking = blocking;
     }
 
     CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest) {
@@ -56,24 +54,34 @@ final class BlobRoutes {
         if (known != null) {
             return CompletableFuture.completedFuture(render(call, digest, known));
         }
-        return CompletableFuture.supplyAsync(() -> find(key), blocking).thenApply(size -> render(call, digest, size));
+        return find(key).thenApply(size -> {
+            sizes.put(key, size);
+            return render(call, digest, size);
+        });
     }
 
-    private long find(Key key) {
-        try {
-            if (content.links().find(key.repository(), key.digest()).isEmpty()) {
-                throw new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
-            }
-            OptionalLong size = content.blobs().size(key.digest());
-            if (size.isEmpty()) {
-                throw new Problem(
-                        ProblemCode.BLOB_UNKNOWN, "this repository's blob of that digest is not in the store any more");
-            }
-            sizes.put(key, size.getAsLong());
-            return size.getAsLong();
-        } catch (IOException e) {
-            throw new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", e);
+    private CompletionStage<Long> find(Key key) {
+        return content.link(key.repository(), key.digest())
+                .thenCompose(link -> {
+                    if (link.isEmpty()) {
+                        throw new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
+                    }
+                    return content.size(key.digest());
+                })
+                .exceptionally(failure -> {
+                    throw problem(failure);
+                });
+    }
+
+    private static RuntimeException problem(Throwable failure) {
+        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+        if (cause instanceof NoSuchFileException) {
+            return new Problem(
+                    ProblemCode.BLOB_UNKNOWN, "this repository's blob of that digest is not in the store any more");
         }
+        return cause instanceof IOException
+                ? new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", cause)
+                : new CompletionException(cause);
     }
 
     private HttpResponse render(Call call, Digest digest, long size) {
@@ -122,7 +130,7 @@ final class BlobRoutes {
         }
         // Akka would open a HEAD's stream only to cancel it.
         Source<ByteString, ?> bytes =
-                call.isHead() ? Source.empty() : content.blobs().read(digest, offset, length);
+                call.isHead() ? Source.empty() : content.content().blobs().read(digest, offset, length);
         return HttpEntities.create(ContentTypes.APPLICATION_OCTET_STREAM, length, bytes);
     }
 }

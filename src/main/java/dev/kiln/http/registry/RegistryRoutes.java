@@ -3,7 +3,7 @@ package dev.kiln.http.registry;
 import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpResponse;
-import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.client.UsernameHint;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
@@ -29,7 +29,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /**
@@ -63,22 +62,20 @@ public final class RegistryRoutes implements Routes {
     /**
      * Everything under /v2, and /token.
      *
-     * @param blocking runs look-ups in the store
      * @param usernames empty when nobody is asked for one
      * @param publicUrl where people find this server, without a trailing slash; asked for each answer that needs it
      */
     public RegistryRoutes(
             KilnConfig config,
             Images images,
-            ContentStore content,
-            Executor blocking,
+            SettlingContent content,
             Optional<UsernameAccess> usernames,
             Supplier<String> publicUrl) {
         this.config = config;
         this.usernames = usernames;
         this.manifests = new ManifestRoutes(images, config.http(), publicUrl);
         this.pointers = new UrlPointers(images, config.experimental().urlPointers());
-        this.blobs = new BlobRoutes(content, blocking);
+        this.blobs = new BlobRoutes(content);
         this.tags = new TagRoutes(images);
     }
 
