@@ -45,7 +45,8 @@ public final class BuildProjection {
      * @param tags all the tags under which builds keep their events; their number is fixed for ever
      */
     public static void init(ActorSystem<?> system, Connections connections, List<String> tags) {
-        // From here alone its coordinator has the role: else it is due on the oldest node, though that is a builder, and then nowhere.
+        // From here alone its coordinator has the role: else it is due on the oldest node, though that is a builder,
+        // and then nowhere.
         String role = system.settings().config().getString("akka.cluster.sharding.role");
         ShardedDaemonProcess.get(system)
                 .init(
