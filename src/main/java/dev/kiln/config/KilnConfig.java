@@ -34,6 +34,7 @@ public record KilnConfig(
         Map<String, BuilderConfig> builders,
         Worker worker,
         Queue queue,
+        Push push,
         Experimental experimental,
         Hints hints,
         ClusterConfig cluster,
@@ -62,7 +63,8 @@ public record KilnConfig(
     public Optional<Path> demoRepository() {
         Path demo = dataDir.resolve("demo");
         return repositories.stream()
-                .map(repository -> repository.source().url())
+                .flatMap(repository -> repository.source().stream())
+                .map(RepositoryConfig.GitSourceConfig::url)
                 .filter(url -> url.startsWith("/") && !url.contains("{"))
                 .map(url -> Path.of(url).normalize())
                 .filter(path -> path.startsWith(demo) && !path.equals(demo))
@@ -75,7 +77,7 @@ public record KilnConfig(
         return "KilnConfig[roles=" + roles + ", dataDir=" + dataDir + ", workDir=" + workDir + ", database=" + database
                 + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
                 + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue
-                + ", experimental=" + experimental + ", hints=" + hints + ", cluster=" + cluster + ", shutdown="
+                + ", push=" + push + ", experimental=" + experimental + ", hints=" + hints + ", cluster=" + cluster + ", shutdown="
                 + shutdown + "]";
     }
 
@@ -154,6 +156,17 @@ public record KilnConfig(
      * @param ask how often a worker repeats its ask, and a subscriber its subscription
      */
     public record Queue(int limit, int limitPerRepository, Duration lease, Duration ask) {}
+
+    /**
+     * What clients push, where they may.
+     *
+     * @param sparse whether a manifest may refer to blobs and manifests that are not here
+     * @param maxManifests how many manifests, and how many tags, one repository takes
+     * @param uploadExpiry how long an upload may rest
+     * @param grace how long what nothing refers to stays, at least
+     * @param sweep how often such things are looked for
+     */
+    public record Push(boolean sparse, int maxManifests, Duration uploadExpiry, Duration grace, Duration sweep) {}
 
     /** @param urlPointers whether clients that name its media type get an index of URL pointers */
     public record Experimental(boolean urlPointers) {}

@@ -87,6 +87,7 @@ final class KilnReader {
         Supplier<KilnConfig.Queue> queue = queue(
                 kiln.section("queue"),
                 database.map(KilnConfig.Database::embedded).orElse(true));
+        Supplier<KilnConfig.Push> push = push(kiln.section("push"));
         Section experimental = kiln.section("experimental");
         Optional<Boolean> urlPointers = experimental.flag("url-pointers");
         experimental.end();
@@ -109,6 +110,7 @@ final class KilnReader {
                                 Map.Entry::getKey, entry -> entry.getValue().get())),
                 worker.get(),
                 queue.get(),
+                push.get(),
                 new KilnConfig.Experimental(urlPointers.orElseThrow()),
                 hints.get(),
                 clusterConfig.get(),
@@ -265,6 +267,21 @@ final class KilnReader {
         worker.end();
         return () -> new KilnConfig.Worker(
                 slots.orElseThrow(), platforms, builders, uidBase.orElseThrow(), outputCheck.orElseThrow());
+    }
+
+    private static Supplier<KilnConfig.Push> push(Section push) {
+        Optional<Boolean> sparse = push.flag("sparse");
+        Optional<Integer> maxManifests = push.integer("max-manifests", 1, 1_000_000);
+        Optional<Duration> uploadExpiry = push.duration("upload-expiry", Duration.ofSeconds(1), Duration.ofDays(30));
+        Optional<Duration> grace = push.duration("grace", Duration.ofSeconds(1), Duration.ofDays(365));
+        Optional<Duration> sweep = push.duration("sweep", SHORTEST, Duration.ofDays(7));
+        push.end();
+        return () -> new KilnConfig.Push(
+                sparse.orElseThrow(),
+                maxManifests.orElseThrow(),
+                uploadExpiry.orElseThrow(),
+                grace.orElseThrow(),
+                sweep.orElseThrow());
     }
 
     private Supplier<KilnConfig.Queue> queue(Section queue, boolean embedded) {

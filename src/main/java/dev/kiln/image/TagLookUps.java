@@ -103,7 +103,7 @@ final class TagLookUps {
                 .thenApply(meant -> {
                     Revision revision = meant.revision().orElseThrow();
                     if (revision.equals(there.revision())) {
-                        Duration refresh = repository.source().refresh();
+                        Duration refresh = repository.source().orElseThrow().refresh();
                         refs.put(key, new CachedRef(revision, there.observedAt().plus(refresh)));
                     }
                     return revision;

@@ -62,6 +62,11 @@ public record Digest(@JsonValue String value) implements Comparable<Digest> {
         return value.substring(value.indexOf(':') + 1);
     }
 
+    /** Whether this is the digest of these bytes. */
+    public boolean isOf(byte[] bytes) {
+        return of(algorithm(), newMessageDigest().digest(bytes)).equals(this);
+    }
+
     /** A fresh hash function of this digest's algorithm. */
     public MessageDigest newMessageDigest() {
         return newMessageDigest(algorithm());

@@ -66,17 +66,17 @@ class ConfigLoaderTest {
                         new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 64 * MIB),
                         List.of(new RepositoryConfig(
                                 new NamePattern("demo/hello"),
-                                new GitSourceConfig(
+                                Optional.of(new GitSourceConfig(
                                         data + "/demo/hello.git",
                                         List.of("refs/heads/*", "refs/tags/*"),
                                         Duration.ofSeconds(10),
                                         Duration.ofSeconds(20),
                                         Optional.empty(),
                                         Optional.empty(),
-                                        Optional.empty()),
+                                        Optional.empty())),
                                 List.of(AMD64, ARM64),
-                                AMD64,
-                                "demo",
+                                Optional.of(AMD64),
+                                Optional.of("demo"),
                                 Start.ALL,
                                 new AnswerWhen.Hinted(),
                                 Duration.ofSeconds(5),
@@ -89,7 +89,8 @@ class ConfigLoaderTest {
                                         Duration.ofHours(1),
                                         Duration.ofSeconds(5),
                                         20 * 1024 * MIB,
-                                        64 * MIB))),
+                                        64 * MIB),
+                                false)),
                         Map.of(
                                 "demo",
                                 new BuilderConfig.Command(
@@ -100,6 +101,8 @@ class ConfigLoaderTest {
                                         4096)),
                         new KilnConfig.Worker(2, List.of("*"), List.of("*"), 60_000, Duration.ofSeconds(2)),
                         new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3)),
+                        new KilnConfig.Push(
+                                false, 20_000, Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1)),
                         new KilnConfig.Experimental(false),
                         new KilnConfig.Hints(false),
                         ClusterConfig.ALONE,
@@ -146,7 +149,7 @@ class ConfigLoaderTest {
                     hop = 4s
                     patience = 5s
                     build { timeout = 6s, attempts = 7, failure-memory = 8s, backoff = 9s, max-output = 10MiB, max-log = 11MiB }
-                    push = false
+                    push = true
                   }]
                   builders {
                     jib { type = jib, allow-private-registries = true }
@@ -154,6 +157,7 @@ class ConfigLoaderTest {
                   }
                   worker { slots = 3, platforms = ["linux/x86_64"], builders = [make], uid-base = 70000, output-check = 1s }
                   queue { limit = 10, limit-per-repository = 5, lease = 61s, ask = 1s }
+                  push { sparse = true, max-manifests = 12, upload-expiry = 13s, grace = 14s, sweep = 15s }
                   experimental { url-pointers = true }
                   cluster {
                     discovery = config, host = "10.0.0.2", bind-host = "0.0.0.0", port = 9, management-port = 10
@@ -191,17 +195,17 @@ class ConfigLoaderTest {
                         new KilnConfig.Cache(Duration.ofSeconds(4), Duration.ofSeconds(1), MIB),
                         List.of(new RepositoryConfig(
                                 new NamePattern("team/**"),
-                                new GitSourceConfig(
+                                Optional.of(new GitSourceConfig(
                                         "ssh://git@git.example.com/{name}.git",
                                         List.of("refs/heads/main"),
                                         Duration.ofSeconds(1),
                                         Duration.ofSeconds(2),
                                         Optional.of(new Credentials("bot", "hunter2")),
                                         Optional.of(authorities),
-                                        Optional.of(new Ssh(Optional.of(key), hosts))),
+                                        Optional.of(new Ssh(Optional.of(key), hosts)))),
                                 List.of(ARM64, AMD64),
-                                AMD64,
-                                "jib",
+                                Optional.of(AMD64),
+                                Optional.of("jib"),
                                 Start.HINTED,
                                 new AnswerWhen.Listed(List.of(ARM64)),
                                 Duration.ofSeconds(3),
@@ -214,7 +218,8 @@ class ConfigLoaderTest {
                                         Duration.ofSeconds(8),
                                         Duration.ofSeconds(9),
                                         10 * MIB,
-                                        11 * MIB))),
+                                        11 * MIB),
+                                true)),
                         Map.of(
                                 "demo",
                                 demo,
@@ -226,6 +231,8 @@ class ConfigLoaderTest {
                         new KilnConfig.Worker(
                                 3, List.of("linux/amd64"), List.of("make"), 70_000, Duration.ofSeconds(1)),
                         new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1)),
+                        new KilnConfig.Push(
+                                true, 12, Duration.ofSeconds(13), Duration.ofSeconds(14), Duration.ofSeconds(15)),
                         new KilnConfig.Experimental(true),
                         new KilnConfig.Hints(true),
                         new ClusterConfig(
@@ -246,6 +253,23 @@ class ConfigLoaderTest {
                 .hasSize(2)
                 .anyMatch(text -> text.contains("kiln.conf:35: kiln.builders.make.user is root"))
                 .anyMatch(text -> text.contains("hop is shorter than 10s"));
+    }
+
+    @Test
+    void aRepositoryWithoutASourceIsAPlainRegistry() throws IOException {
+        RepositoryConfig plain = load("kiln.repositories = [{ name = \"plain/**\", push = true }]")
+                .kiln()
+                .repositories()
+                .get(0);
+
+        assertThat(plain.source()).isEmpty();
+        assertThat(plain.platforms()).isEmpty();
+        assertThat(plain.push()).isTrue();
+        assertThat(mistakes("kiln.repositories = [{ name = plain, push = true, builder = demo, source.refesh = 1s }]"))
+                .anyMatch(text -> text.contains("builder is of no effect without source.url"))
+                .anyMatch(text -> text.contains("refesh is not a key of Kiln"));
+        assertThat(mistakes("kiln.repositories = [{ name = plain }]"))
+                .anyMatch(text -> text.contains("source.url is missing"));
     }
 
     @Test
@@ -364,7 +388,7 @@ class ConfigLoaderTest {
             hop = 60s                              | .hop must be shorter than akka.http.server.idle-timeout (60s)
             patience = 10s                         | .patience must be at least hop (25s)
             build.attempts = 0                     | .build.attempts must be a whole number from 1 to 100
-            push = true                            | .push must be false
+            push = maybe                           | .push must be true or false
             """)
     void refusedInARepository(String line, String message) throws IOException {
         assertThat(mistakes("kiln.repositories = [{" + REPOSITORY + "\n" + line + "\n}]"))
@@ -383,7 +407,7 @@ class ConfigLoaderTest {
                 "/srv/my repositories/{name}.git"
             })
     void urlsThatAreAllowed(String url) throws IOException {
-        assertThat(load(withUrl(url)).kiln().repositories().get(0).source().url())
+        assertThat(load(withUrl(url)).kiln().repositories().get(0).source().orElseThrow().url())
                 .isEqualTo(url);
     }
 

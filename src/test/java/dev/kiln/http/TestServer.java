@@ -99,17 +99,17 @@ final class TestServer implements AutoCloseable {
     private static KilnConfig config(KilnConfig.Http http, Duration hop, int adminPort, boolean usernames) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/**"),
-                new RepositoryConfig.GitSourceConfig(
+                Optional.of(new RepositoryConfig.GitSourceConfig(
                         "https://git.example.com/{name}.git",
                         List.of("refs/heads/*"),
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(20),
                         Optional.empty(),
                         Optional.empty(),
-                        Optional.empty()),
+                        Optional.empty())),
                 List.of(Fakes.AMD64, Fakes.ARM64),
-                Fakes.AMD64,
-                "make",
+                Optional.of(Fakes.AMD64),
+                Optional.of("make"),
                 RepositoryConfig.Start.ALL,
                 new RepositoryConfig.AnswerWhen.Hinted(),
                 Duration.ofSeconds(20),
@@ -117,7 +117,8 @@ final class TestServer implements AutoCloseable {
                 hop.multipliedBy(10),
                 Plans.shipped(hop, hop.multipliedBy(10)),
                 new RepositoryConfig.Build(
-                        Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1, 1));
+                        Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1, 1),
+                false);
         return new KilnConfig(
                 Set.of(KilnConfig.Role.REGISTRY),
                 Path.of("/nowhere/data"),
@@ -133,6 +134,8 @@ final class TestServer implements AutoCloseable {
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
+                new KilnConfig.Push(
+                        false, 1000, Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1)),
                 new KilnConfig.Experimental(true),
                 new KilnConfig.Hints(usernames),
                 ClusterConfig.ALONE,
