@@ -37,7 +37,8 @@ public record KilnConfig(
         Experimental experimental,
         Hints hints,
         ClusterConfig cluster,
-        ClusterConfig.Leaving shutdown) {
+        ClusterConfig.Leaving shutdown,
+        Push push) {
 
     public KilnConfig {
         roles = Set.copyOf(roles);
@@ -76,7 +77,7 @@ public record KilnConfig(
                 + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
                 + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue
                 + ", experimental=" + experimental + ", hints=" + hints + ", cluster=" + cluster + ", shutdown="
-                + shutdown + "]";
+                + shutdown + ", push=" + push + "]";
     }
 
     public enum Role {
@@ -154,6 +155,16 @@ public record KilnConfig(
      * @param ask how often a worker repeats its ask, and a subscriber its subscription
      */
     public record Queue(int limit, int limitPerRepository, Duration lease, Duration ask) {}
+
+    /**
+     * What clients push.
+     *
+     * @param uploadExpiry how long an upload session lives after the last byte that was acknowledged
+     * @param grace how long what nothing refers to stays
+     * @param sweep how often the store is looked through for it
+     * @param maxManifests of one repository
+     */
+    public record Push(Duration uploadExpiry, Duration grace, Duration sweep, int maxManifests) {}
 
     /** @param urlPointers whether clients that name its media type get an index of URL pointers */
     public record Experimental(boolean urlPointers) {}

@@ -103,7 +103,8 @@ class ConfigLoaderTest {
                         new KilnConfig.Experimental(false),
                         new KilnConfig.Hints(false),
                         ClusterConfig.ALONE,
-                        new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20))));
+                        new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20)),
+                        new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 100_000)));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -162,6 +163,7 @@ class ConfigLoaderTest {
                     tls { key = "KEY", certificate = "HOSTS", ca = "HOSTS" }
                   }
                   shutdown { unready = 7s, builds = 8s }
+                  push { upload-expiry = 9s, grace = 2h, sweep = 10s, max-manifests = 11 }
                 }
                 """.replace("KEY", key.toString())
                 .replace("HOSTS", hosts.toString())
@@ -236,7 +238,8 @@ class ConfigLoaderTest {
                                 9,
                                 10,
                                 Optional.of(new ClusterConfig.Tls(key, hosts, hosts))),
-                        new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8))));
+                        new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8)),
+                        new KilnConfig.Push(Duration.ofSeconds(9), Duration.ofHours(2), Duration.ofSeconds(10), 11)));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())
@@ -336,6 +339,8 @@ class ConfigLoaderTest {
             cluster.management-port = 25520         | kiln.cluster.management-port must not be cluster.port
             cluster.tls.key = /none                 | kiln.cluster.tls.key must be a file that can be read, which /none is not
             cluster.tls.key = /none                 | kiln.cluster.tls.ca is missing
+            push.grace = 0s                         | kiln.push.grace must be a duration
+            push.max-manifests = 0                  | kiln.push.max-manifests must be a whole number from 1 to
             shutdown.builds = 2h                    | kiln.shutdown.builds must be a duration
             repositories = [1]                      | kiln.repositories[0] must be an object
             """)

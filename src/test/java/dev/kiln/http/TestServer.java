@@ -136,7 +136,8 @@ final class TestServer implements AutoCloseable {
                 new KilnConfig.Experimental(true),
                 new KilnConfig.Hints(usernames),
                 ClusterConfig.ALONE,
-                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO),
+                new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 1000));
     }
 
     @Override

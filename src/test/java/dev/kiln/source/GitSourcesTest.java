@@ -63,6 +63,7 @@ class GitSourcesTest {
                 null,
                 null,
                 null,
+                null,
                 null);
         return new GitSources(config, new MemoryBlobStore(), SourceFixture.PLENTY, Clock.systemUTC());
     }

@@ -194,7 +194,8 @@ public final class PullBench implements AutoCloseable {
                 new KilnConfig.Experimental(false),
                 new KilnConfig.Hints(false),
                 ClusterConfig.ALONE,
-                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO),
+                new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 1000));
     }
 
     /** A node's images, with empty caches. */
