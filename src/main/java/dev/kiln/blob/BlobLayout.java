@@ -36,6 +36,14 @@ final class BlobLayout {
         return spread(root.resolve("repositories").resolve(repository.value()).resolve(folder), digest);
     }
 
+    /** {@code repositories/team/app/_uploads/<id>} */
+    Path upload(RepositoryName repository, String id) {
+        return root.resolve("repositories")
+                .resolve(repository.value())
+                .resolve("_uploads")
+                .resolve(id);
+    }
+
     /** {@code logs/team/app/_builds/<revision>/linux~arm64~v8/<attempt>.log} */
     Path log(BuildKey key, int attempt) {
         Platform platform = key.platform();

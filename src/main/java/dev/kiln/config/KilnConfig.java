@@ -34,11 +34,11 @@ public record KilnConfig(
         Map<String, BuilderConfig> builders,
         Worker worker,
         Queue queue,
-        Push push,
         Experimental experimental,
         Hints hints,
         ClusterConfig cluster,
-        ClusterConfig.Leaving shutdown) {
+        ClusterConfig.Leaving shutdown,
+        Push push) {
 
     public KilnConfig {
         roles = Set.copyOf(roles);
@@ -77,8 +77,8 @@ public record KilnConfig(
         return "KilnConfig[roles=" + roles + ", dataDir=" + dataDir + ", workDir=" + workDir + ", database=" + database
                 + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
                 + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue
-                + ", push=" + push + ", experimental=" + experimental + ", hints=" + hints + ", cluster=" + cluster + ", shutdown="
-                + shutdown + "]";
+                + ", experimental=" + experimental + ", hints=" + hints + ", cluster=" + cluster + ", shutdown="
+                + shutdown + ", push=" + push + "]";
     }
 
     public enum Role {
@@ -158,15 +158,16 @@ public record KilnConfig(
     public record Queue(int limit, int limitPerRepository, Duration lease, Duration ask) {}
 
     /**
-     * What clients push, where they may.
+     * What clients push.
      *
+     * @param uploadExpiry how long an upload session lives after the last byte that was acknowledged
+     * @param grace how long what nothing refers to stays
+     * @param sweep how often the store is looked through for it
+     * @param maxManifests of one repository, and as many tags
      * @param sparse whether a manifest may refer to blobs and manifests that are not here
-     * @param maxManifests how many manifests, and how many tags, one repository takes
-     * @param uploadExpiry how long an upload may rest
-     * @param grace how long what nothing refers to stays, at least
-     * @param sweep how often such things are looked for
      */
-    public record Push(boolean sparse, int maxManifests, Duration uploadExpiry, Duration grace, Duration sweep) {}
+    public record Push(
+            Duration uploadExpiry, Duration grace, Duration sweep, int maxManifests, boolean sparse) {}
 
     /** @param urlPointers whether clients that name its media type get an index of URL pointers */
     public record Experimental(boolean urlPointers) {}

@@ -72,7 +72,8 @@ public record Digest(@JsonValue String value) implements Comparable<Digest> {
         return newMessageDigest(algorithm());
     }
 
-    private static MessageDigest newMessageDigest(String algorithm) {
+    /** @param algorithm {@code sha256} or {@code sha512} */
+    public static MessageDigest newMessageDigest(String algorithm) {
         try {
             return MessageDigest.getInstance(algorithm.equals("sha512") ? "SHA-512" : "SHA-256");
         } catch (NoSuchAlgorithmException e) {

@@ -101,12 +101,11 @@ class ConfigLoaderTest {
                                         4096)),
                         new KilnConfig.Worker(2, List.of("*"), List.of("*"), 60_000, Duration.ofSeconds(2)),
                         new KilnConfig.Queue(10_000, 1_000, Duration.ofSeconds(120), Duration.ofSeconds(3)),
-                        new KilnConfig.Push(
-                                false, 20_000, Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1)),
                         new KilnConfig.Experimental(false),
                         new KilnConfig.Hints(false),
                         ClusterConfig.ALONE,
-                        new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20))));
+                        new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20)),
+                        new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 20_000, false)));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -157,7 +156,6 @@ class ConfigLoaderTest {
                   }
                   worker { slots = 3, platforms = ["linux/x86_64"], builders = [make], uid-base = 70000, output-check = 1s }
                   queue { limit = 10, limit-per-repository = 5, lease = 61s, ask = 1s }
-                  push { sparse = true, max-manifests = 12, upload-expiry = 13s, grace = 14s, sweep = 15s }
                   experimental { url-pointers = true }
                   cluster {
                     discovery = config, host = "10.0.0.2", bind-host = "0.0.0.0", port = 9, management-port = 10
@@ -166,6 +164,7 @@ class ConfigLoaderTest {
                     tls { key = "KEY", certificate = "HOSTS", ca = "HOSTS" }
                   }
                   shutdown { unready = 7s, builds = 8s }
+                  push { upload-expiry = 9s, grace = 2h, sweep = 10s, max-manifests = 11, sparse = true }
                 }
                 """.replace("KEY", key.toString())
                 .replace("HOSTS", hosts.toString())
@@ -231,8 +230,6 @@ class ConfigLoaderTest {
                         new KilnConfig.Worker(
                                 3, List.of("linux/amd64"), List.of("make"), 70_000, Duration.ofSeconds(1)),
                         new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1)),
-                        new KilnConfig.Push(
-                                true, 12, Duration.ofSeconds(13), Duration.ofSeconds(14), Duration.ofSeconds(15)),
                         new KilnConfig.Experimental(true),
                         new KilnConfig.Hints(true),
                         new ClusterConfig(
@@ -243,7 +240,8 @@ class ConfigLoaderTest {
                                 9,
                                 10,
                                 Optional.of(new ClusterConfig.Tls(key, hosts, hosts))),
-                        new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8))));
+                        new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8)),
+                        new KilnConfig.Push(Duration.ofSeconds(9), Duration.ofHours(2), Duration.ofSeconds(10), 11, true)));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())
@@ -360,6 +358,8 @@ class ConfigLoaderTest {
             cluster.management-port = 25520         | kiln.cluster.management-port must not be cluster.port
             cluster.tls.key = /none                 | kiln.cluster.tls.key must be a file that can be read, which /none is not
             cluster.tls.key = /none                 | kiln.cluster.tls.ca is missing
+            push.grace = 0s                         | kiln.push.grace must be a duration
+            push.max-manifests = 0                  | kiln.push.max-manifests must be a whole number from 1 to
             shutdown.builds = 2h                    | kiln.shutdown.builds must be a duration
             repositories = [1]                      | kiln.repositories[0] must be an object
             """)

@@ -134,12 +134,11 @@ final class TestServer implements AutoCloseable {
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
-                new KilnConfig.Push(
-                        false, 1000, Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1)),
                 new KilnConfig.Experimental(true),
                 new KilnConfig.Hints(usernames),
                 ClusterConfig.ALONE,
-                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO),
+                new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 1000, false));
     }
 
     @Override

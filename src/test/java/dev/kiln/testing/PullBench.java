@@ -192,12 +192,11 @@ public final class PullBench implements AutoCloseable {
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT),
-                new KilnConfig.Push(
-                        false, 1000, Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1)),
                 new KilnConfig.Experimental(false),
                 new KilnConfig.Hints(false),
                 ClusterConfig.ALONE,
-                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO),
+                new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 1000, false));
     }
 
     /** A node's images, with empty caches. */
