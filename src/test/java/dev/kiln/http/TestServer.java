@@ -116,8 +116,7 @@ final class TestServer implements AutoCloseable {
                 hop,
                 hop.multipliedBy(10),
                 Plans.shipped(hop, hop.multipliedBy(10)),
-                new RepositoryConfig.Build(
-                        Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1, 1),
+                new RepositoryConfig.Build(Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1, 1),
                 false);
         return new KilnConfig(
                 Set.of(KilnConfig.Role.REGISTRY),
