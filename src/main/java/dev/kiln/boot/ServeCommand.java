@@ -66,7 +66,9 @@ final class ServeCommand implements Callable<Integer> {
             String built = repository
                     .source()
                     .map(source -> " from " + source.url().replaceFirst("//[^/@]*@", "//") + " for "
-                            + repository.platforms().stream().map(String::valueOf).collect(Collectors.joining(", ")))
+                            + repository.platforms().stream()
+                                    .map(String::valueOf)
+                                    .collect(Collectors.joining(", ")))
                     .orElse("");
             String pushed = repository.push() ? (built.isEmpty() ? "" : ",") + " as it is pushed" : "";
             out.println("  " + repository.name() + built + pushed);

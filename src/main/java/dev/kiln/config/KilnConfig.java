@@ -166,8 +166,7 @@ public record KilnConfig(
      * @param maxManifests of one repository, and as many tags
      * @param sparse whether a manifest may refer to blobs and manifests that are not here
      */
-    public record Push(
-            Duration uploadExpiry, Duration grace, Duration sweep, int maxManifests, boolean sparse) {}
+    public record Push(Duration uploadExpiry, Duration grace, Duration sweep, int maxManifests, boolean sparse) {}
 
     /** @param urlPointers whether clients that name its media type get an index of URL pointers */
     public record Experimental(boolean urlPointers) {}

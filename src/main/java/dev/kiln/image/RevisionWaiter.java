@@ -347,7 +347,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         Optional<Platform> wanted = pull.wish().platform(config, known.platforms(), listed);
         for (Platform platform : WaitPolicy.starts(pull.wish().policy(config), known.platforms(), wanted)) {
             if (!listed.contains(platform) && isToRequest(builds.get(platform), now) && requesting.add(platform)) {
-                BuildInput input = new BuildInput(known.opened().orElseThrow().archive(), config.builder().orElseThrow());
+                BuildInput input = new BuildInput(
+                        known.opened().orElseThrow().archive(), config.builder().orElseThrow());
                 getContext()
                         .pipeToSelf(
                                 peers.builds().request(build(platform), pull.cause(), input),

@@ -121,7 +121,9 @@ public record ManifestDocument(
 
     private static Optional<Digest> subject(JsonNode json) {
         JsonNode subject = json.path("subject");
-        return isNothing(subject) ? Optional.empty() : Optional.of(descriptor(subject).digest());
+        return isNothing(subject)
+                ? Optional.empty()
+                : Optional.of(descriptor(subject).digest());
     }
 
     private static Optional<String> artifactType(JsonNode json) {

@@ -53,7 +53,9 @@ public final class GitSources implements AutoCloseable {
         this.directory = config.dataDir().resolve("mirrors");
         this.mirrors = new Mirrors(directory, MIRRORS);
         this.archiver = new TreeArchiver(store, TreeArchiver.Limits.DEFAULT);
-        config.repositories().stream().flatMap(repository -> repository.source().stream()).forEach(GitSources::check);
+        config.repositories().stream()
+                .flatMap(repository -> repository.source().stream())
+                .forEach(GitSources::check);
         AtomicInteger number = new AtomicInteger();
         this.lookups = new ThreadPoolExecutor(
                 LOOKUPS, LOOKUPS, 30, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING_LOOKUPS), task -> {
@@ -90,7 +92,8 @@ public final class GitSources implements AutoCloseable {
     String host(RepositoryName name) {
         return config.repository(name)
                 .flatMap(RepositoryConfig::source)
-                .map(source -> GitUrl.parse(source.url(new RepositoryName("name"))).host())
+                .map(source ->
+                        GitUrl.parse(source.url(new RepositoryName("name"))).host())
                 .orElse("");
     }
 

@@ -105,7 +105,8 @@ class ConfigLoaderTest {
                         new KilnConfig.Hints(false),
                         ClusterConfig.ALONE,
                         new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20)),
-                        new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 20_000, false)));
+                        new KilnConfig.Push(
+                                Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 20_000, false)));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -241,7 +242,8 @@ class ConfigLoaderTest {
                                 10,
                                 Optional.of(new ClusterConfig.Tls(key, hosts, hosts))),
                         new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8)),
-                        new KilnConfig.Push(Duration.ofSeconds(9), Duration.ofHours(2), Duration.ofSeconds(10), 11, true)));
+                        new KilnConfig.Push(
+                                Duration.ofSeconds(9), Duration.ofHours(2), Duration.ofSeconds(10), 11, true)));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())
@@ -407,7 +409,13 @@ class ConfigLoaderTest {
                 "/srv/my repositories/{name}.git"
             })
     void urlsThatAreAllowed(String url) throws IOException {
-        assertThat(load(withUrl(url)).kiln().repositories().get(0).source().orElseThrow().url())
+        assertThat(load(withUrl(url))
+                        .kiln()
+                        .repositories()
+                        .get(0)
+                        .source()
+                        .orElseThrow()
+                        .url())
                 .isEqualTo(url);
     }
 
