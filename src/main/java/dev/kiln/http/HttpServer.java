@@ -64,6 +64,8 @@ public final class HttpServer {
                 services.images(),
                 services.content(),
                 services.blocking(),
+                services.pushing(),
+                services.names(),
                 config.hints().username()
                         ? Optional.of(new UsernameAccess(
                                 services.tokens(),

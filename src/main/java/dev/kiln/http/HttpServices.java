@@ -5,7 +5,9 @@ import dev.kiln.blob.ContentStore;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.Builds;
 import dev.kiln.catalog.BuildCatalog;
+import dev.kiln.catalog.RepositoryNames;
 import dev.kiln.client.HintTokens;
+import dev.kiln.http.registry.Pushing;
 import dev.kiln.image.Images;
 import java.time.InstantSource;
 import java.util.Optional;
@@ -25,6 +27,8 @@ public record HttpServices(
         BuildCatalog catalog,
         BuildHistory history,
         ContentStore content,
+        Pushing pushing,
+        RepositoryNames names,
         BuildLogs logs,
         Executor blocking,
         InstantSource clock,

@@ -9,6 +9,7 @@ import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.repository.Pushes;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -64,7 +65,8 @@ final class StoredManifests {
                 PullAnswer.Served served = new PullAnswer.Served(
                         new Descriptor(link.get().mediaType(), key.digest(), bytes.length),
                         ByteString.fromArrayUnsafe(bytes),
-                        List.of());
+                        List.of(),
+                        link.get().origin().equals(Pushes.ORIGIN));
                 cache.put(key, served);
                 return Optional.of(served);
             }

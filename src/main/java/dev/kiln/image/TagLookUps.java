@@ -84,7 +84,7 @@ final class TagLookUps {
 
     private CompletionStage<Revision> onMeaning(TagKey key, RepositoryConfig repository, Meaning meaning) {
         if (meaning instanceof Meaning.Unknown unknown) {
-            return CompletableFuture.failedFuture(new Problem(
+            return CompletableFuture.failedFuture(new UnknownTag(
                     unknown.repositoryUnknown() ? ProblemCode.NAME_UNKNOWN : ProblemCode.MANIFEST_UNKNOWN,
                     unknown.reason()));
         }

@@ -77,8 +77,8 @@ public sealed interface RepositoryCommand extends Wire {
     /** @param manifest one that does; empty when none does */
     record User(Optional<Digest> manifest) implements Wire {}
 
-    /** The tags after {@code after}, in byte order, at most {@link #MAX_PAGE}. */
-    record ListTags(Optional<Tag> after, ActorRef<Tags> replyTo) implements RepositoryCommand {}
+    /** The tags after {@code after}, which may be any text, in byte order, at most {@link #MAX_PAGE}. */
+    record ListTags(String after, ActorRef<Tags> replyTo) implements RepositoryCommand {}
 
     record Tags(List<Tag> tags) implements Wire {
         public Tags {

@@ -64,7 +64,11 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
 
     /** The removal of a link has come to an end. */
     private record Unlinked(
-            String incarnation, Digest digest, Outcome outcome, Optional<ActorRef<DeleteAnswer>> replyTo)
+            String incarnation,
+            Digest digest,
+            Outcome outcome,
+            String failure,
+            Optional<ActorRef<DeleteAnswer>> replyTo)
             implements RepositoryCommand.Own {}
 
     private enum Outcome {
@@ -303,11 +307,8 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
         removing.add(digest);
         String life = incarnation;
         context.pipeToSelf(unlinker.unlink(name, digest, untouchedSince), (gone, failure) -> {
-            if (failure != null) {
-                context.getSystem().log().error("could not remove the link of {} in {}", digest, name, failure);
-            }
             Outcome outcome = failure != null ? Outcome.FAILED : gone ? Outcome.GONE : Outcome.KEPT;
-            return new Unlinked(life, digest, outcome, replyTo);
+            return new Unlinked(life, digest, outcome, String.valueOf(failure), replyTo);
         });
     }
 
@@ -319,6 +320,9 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     }
 
     private Effect<RepositoryEvent, RepositoryState> onUnlinked(RepositoryState state, Unlinked unlinked) {
+        if (unlinked.outcome() == Outcome.FAILED) {
+            context.getLog().error("could not remove the link of {}: {}", unlinked.digest(), unlinked.failure());
+        }
         unlinked.replyTo().ifPresent(replyTo -> replyTo.tell(answer(unlinked.outcome())));
         if (!unlinked.incarnation().equals(incarnation)) {
             return Effect().none();

@@ -23,7 +23,8 @@ import java.util.TreeSet;
  */
 public final class RepositoryState {
     private final Map<Digest, PushedManifest> manifests = new HashMap<>();
-    private final NavigableMap<Tag, Digest> tags = new TreeMap<>();
+    /** By their text, which is ASCII: the order of its characters is that of its bytes. */
+    private final NavigableMap<String, Digest> tags = new TreeMap<>();
 
     /** Which manifests refer to a digest. */
     private final Map<Digest, Set<Digest>> users = new HashMap<>();
@@ -49,7 +50,7 @@ public final class RepositoryState {
     }
 
     Optional<PushedManifest> manifest(Tag tag) {
-        return Optional.ofNullable(tags.get(tag)).flatMap(this::manifest);
+        return Optional.ofNullable(tags.get(tag.value())).flatMap(this::manifest);
     }
 
     /** A manifest that refers to this digest. */
@@ -58,11 +59,12 @@ public final class RepositoryState {
         return all == null ? Optional.empty() : all.stream().findFirst();
     }
 
-    /** At most {@code limit} tags after {@code after}, in byte order. */
-    List<Tag> tags(Optional<Tag> after, int limit) {
-        NavigableMap<Tag, Digest> rest =
-                after.map(tag -> tags.tailMap(tag, false)).orElse(tags);
-        return rest.keySet().stream().limit(limit).toList();
+    /** At most {@code limit} tags after {@code after}, which may be any text, in byte order. */
+    List<Tag> tags(String after, int limit) {
+        return tags.tailMap(after, false).keySet().stream()
+                .limit(limit)
+                .map(Tag::new)
+                .toList();
     }
 
     /** Those who name {@code subject}, in the order of their digests. */
@@ -100,7 +102,7 @@ public final class RepositoryState {
     /** Whether all of this has been pushed already. */
     boolean holds(PushedManifest manifest, List<Tag> wanted) {
         return manifest(manifest.digest()).equals(Optional.of(manifest))
-                && wanted.stream().allMatch(tag -> manifest.digest().equals(tags.get(tag)));
+                && wanted.stream().allMatch(tag -> manifest.digest().equals(tags.get(tag.value())));
     }
 
     /** Why this cannot be added: the repository would have more than {@code max} manifests or tags. */
@@ -109,7 +111,8 @@ public final class RepositoryState {
             return Optional.of("this repository has " + manifests.size()
                     + " pushed manifests, and kiln.push.max-manifests allows no more: delete some");
         }
-        long more = wanted.stream().filter(tag -> !tags.containsKey(tag)).count();
+        long more =
+                wanted.stream().filter(tag -> !tags.containsKey(tag.value())).count();
         return tags.size() + more <= max
                 ? Optional.empty()
                 : Optional.of("this repository has " + tags.size()
@@ -122,13 +125,13 @@ public final class RepositoryState {
             remove(e.manifest().digest());
             add(e.manifest());
             unlinked.remove(e.manifest().digest());
-            e.tags().forEach(tag -> tags.put(tag, e.manifest().digest()));
+            e.tags().forEach(tag -> tags.put(tag.value(), e.manifest().digest()));
         } else if (event instanceof ManifestDeleted e) {
             remove(e.digest());
             tags.values().removeIf(e.digest()::equals);
             unlinked.add(e.digest());
         } else if (event instanceof TagDeleted e) {
-            tags.remove(e.tag());
+            tags.remove(e.tag().value());
         } else if (event instanceof LinkRemoved e) {
             unlinked.remove(e.digest());
         }

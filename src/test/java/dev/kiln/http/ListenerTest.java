@@ -271,6 +271,8 @@ class ListenerTest {
                 fakes,
                 new ContentStore(fakes, fakes),
                 task -> fail("the store was asked"),
+                Fakes.NOBODY_PUSHES,
+                (after, limit) -> fail("the catalog was asked"),
                 Optional.empty(),
                 () -> "");
         Routes rest = new HealthRoutes(Optional::empty, Optional::empty);

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -60,6 +61,8 @@ final class TestServer implements AutoCloseable {
                                 fakes,
                                 fakes,
                                 new ContentStore(fakes, fakes),
+                                Fakes.NOBODY_PUSHES,
+                                (after, limit) -> CompletableFuture.completedFuture(List.of(Fakes.APP)),
                                 fakes,
                                 blocking,
                                 () -> Fakes.NOW,

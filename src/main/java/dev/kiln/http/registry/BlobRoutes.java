@@ -11,6 +11,7 @@ import akka.util.ByteString;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.Links;
 import dev.kiln.http.wire.ByteRange;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.EntityTags;
@@ -20,11 +21,13 @@ import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
+import dev.kiln.repository.Pushes;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -32,10 +35,14 @@ import java.util.concurrent.Executor;
 
 /** Blobs, each only through a repository that has a link to it, of either kind: a manifest is a blob too. */
 final class BlobRoutes {
+    /** Who pushed it may delete it. */
+    private static final HttpHeader REVALIDATE = Headers.of("Cache-Control", "no-cache");
+
     private static final HttpHeader ACCEPT_RANGES = Headers.of("Accept-Ranges", "bytes");
 
     private final ContentStore content;
     private final Executor blocking;
+    private final Pushing pushing;
 
     /** What is there is remembered for a moment: clients ask for one layer with HEAD and several ranges in a row. */
     private final Cache<Key, Long> sizes = Caffeine.newBuilder()
@@ -45,43 +52,113 @@ final class BlobRoutes {
 
     private record Key(RepositoryName repository, Digest digest) {}
 
-    BlobRoutes(ContentStore content, Executor blocking) {
+    BlobRoutes(ContentStore content, Executor blocking, Pushing pushing) {
         this.content = content;
         this.blocking = blocking;
+        this.pushing = pushing;
     }
 
-    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest) {
+    /** @param pushes whether clients push to this repository */
+    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest, boolean pushes) {
         Key key = new Key(repository, digest);
         Long known = sizes.getIfPresent(key);
         if (known != null) {
-            return CompletableFuture.completedFuture(render(call, digest, known));
+            return CompletableFuture.completedFuture(render(call, digest, known, Headers.IMMUTABLE));
         }
-        return CompletableFuture.supplyAsync(() -> find(key), blocking).thenApply(size -> render(call, digest, size));
+        if (!pushes) {
+            return CompletableFuture.supplyAsync(
+                            () -> {
+                                if (find(key).isEmpty()) {
+                                    throw unknown();
+                                }
+                                return size(key, true);
+                            },
+                            blocking)
+                    .thenApply(size -> render(call, digest, size, Headers.IMMUTABLE));
+        }
+        return CompletableFuture.supplyAsync(() -> used(key), blocking)
+                .thenCompose(link -> ofPush(key, link))
+                .thenCompose(pushed -> CompletableFuture.supplyAsync(() -> size(key, !pushed), blocking)
+                        .thenApply(size -> render(call, digest, size, pushed ? REVALIDATE : Headers.IMMUTABLE)));
     }
 
-    private long find(Key key) {
+    private Optional<Links.Link> find(Key key) {
         try {
-            if (content.links().find(key.repository(), key.digest()).isEmpty()) {
-                throw new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
-            }
+            return content.links().find(key.repository(), key.digest());
+        } catch (IOException e) {
+            throw unreadable(e);
+        }
+    }
+
+    /** Who is told that a pushed blob is there may be about to push a manifest that refers to it. */
+    private Optional<Links.Link> used(Key key) {
+        Optional<Links.Link> link = find(key);
+        try {
+            return link.isPresent() && link.get().origin().equals(Pushes.ORIGIN)
+                    ? pushing.content().use(key.repository(), key.digest())
+                    : link;
+        } catch (IOException e) {
+            throw unreadable(e);
+        }
+    }
+
+    /**
+     * Whether a client pushed it. A link that is missing or a manifest's is confirmed by the repository's owner: what a
+     * manifest needs is there even if its link does not show, and a manifest that was deleted is gone though its link is
+     * not.
+     */
+    private CompletionStage<Boolean> ofPush(Key key, Optional<Links.Link> link) {
+        if (link.isPresent() && !link.get().origin().equals(Pushes.ORIGIN)) {
+            return CompletableFuture.completedFuture(false);
+        }
+        if (link.isPresent() && link.get().kind() == Links.Kind.BLOB) {
+            return CompletableFuture.completedFuture(true);
+        }
+        return pushing.repositories()
+                .manifest(key.repository(), key.digest())
+                .thenCompose(manifest -> manifest.isPresent()
+                        ? CompletableFuture.completedFuture(true)
+                        : pushing.repositories()
+                                .user(key.repository(), key.digest())
+                                .thenApply(Optional::isPresent))
+                .thenApply(here -> {
+                    if (!here) {
+                        throw unknown();
+                    }
+                    return true;
+                });
+    }
+
+    private static Problem unknown() {
+        return new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
+    }
+
+    private static Problem unreadable(IOException failure) {
+        return new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", failure);
+    }
+
+    private long size(Key key, boolean remember) {
+        try {
             OptionalLong size = content.blobs().size(key.digest());
             if (size.isEmpty()) {
                 throw new Problem(
                         ProblemCode.BLOB_UNKNOWN, "this repository's blob of that digest is not in the store any more");
             }
-            sizes.put(key, size.getAsLong());
+            if (remember) {
+                sizes.put(key, size.getAsLong());
+            }
             return size.getAsLong();
         } catch (IOException e) {
-            throw new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", e);
+            throw unreadable(e);
         }
     }
 
-    private HttpResponse render(Call call, Digest digest, long size) {
+    private HttpResponse render(Call call, Digest digest, long size, HttpHeader caching) {
         String tag = '"' + digest.value() + '"';
         List<HttpHeader> headers = new ArrayList<>(8);
         headers.add(Headers.of("Docker-Content-Digest", digest.value()));
         headers.add(Headers.of("ETag", tag));
-        headers.add(Headers.IMMUTABLE);
+        headers.add(caching);
         headers.add(ACCEPT_RANGES);
         headers.add(Headers.NO_SNIFF);
         if (EntityTags.named(call.headers("if-none-match"), tag)) {
