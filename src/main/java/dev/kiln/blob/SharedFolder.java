@@ -7,37 +7,55 @@ import java.time.InstantSource;
 
 /** The folder {@code kiln.store.dir}: content and build logs in files. Several nodes may have one open. */
 public final class SharedFolder implements Closeable {
+    private final BlobLayout layout;
+    private final DurableNames names;
     private final Staging staging;
-    private final BlobStore blobs;
-    private final RecentLinks links;
+    private final InstantSource clock;
+    private final PushedBlobs pushedBlobs;
+    private final PushedLinks pushedLinks;
+    private final RecentLinks built;
+    private final ContentStore content;
     private final BuildLogs logs;
 
-    private SharedFolder(Staging staging, BlobStore blobs, RecentLinks links, BuildLogs logs) {
+    private SharedFolder(BlobLayout layout, DurableNames names, Staging staging, InstantSource clock) {
+        this.layout = layout;
+        this.names = names;
         this.staging = staging;
-        this.blobs = blobs;
-        this.links = links;
-        this.logs = logs;
+        this.clock = clock;
+        pushedBlobs = new PushedBlobs(layout, names);
+        pushedLinks = new PushedLinks(layout, names, staging, clock);
+        built = new RecentLinks(new NegativelyCachedLinks(new FileLinks(layout::link, layout.root(), names, staging)));
+        content = new ContentStore(
+                new FileBlobStore(layout, names, staging, pushedBlobs),
+                new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs));
+        logs = new FileBuildLogs(layout, names);
     }
 
     /** Makes the folder where it is missing, and removes what dead processes left half written. Blocking. */
     public static SharedFolder open(Path directory, InstantSource clock) throws IOException {
         BlobLayout layout = new BlobLayout(directory);
         DurableNames names = new DurableNames(layout.root());
-        Staging staging = Staging.open(layout.staging(), clock);
-        return new SharedFolder(
-                staging,
-                new FileBlobStore(layout, names, staging),
-                new RecentLinks(new NegativelyCachedLinks(new FileLinks(layout, names, staging))),
-                new FileBuildLogs(layout, names));
+        return new SharedFolder(layout, names, Staging.open(layout.staging(), clock), clock);
     }
 
     public ContentStore content() {
-        return new ContentStore(blobs, links);
+        return content;
     }
 
-    /** The links of {@link #content}, with what this node has published lately. */
+    /** The links of {@link #content} to what was built, with what this node has published lately. */
     public RecentLinks links() {
-        return links;
+        return built;
+    }
+
+    /** What clients pushed, on these terms. Once for the node, since it remembers hashes. */
+    public PushedContent pushed(PushTerms terms) {
+        return new FilePushedContent(layout, names, staging, built, pushedLinks, pushedBlobs, clock, terms);
+    }
+
+    /** What of it may go, on the same terms. */
+    public Sweep sweep(PushTerms terms) {
+        return new Sweep(
+                layout, new UploadFolders(layout, staging, clock, terms), pushedLinks, pushedBlobs, clock, terms);
     }
 
     public BuildLogs logs() {

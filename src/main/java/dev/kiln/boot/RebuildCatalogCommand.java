@@ -1,6 +1,7 @@
 package dev.kiln.boot;
 
 import dev.kiln.catalog.BuildProjection;
+import dev.kiln.catalog.RepositoryProjection;
 import dev.kiln.config.ConfigLoader;
 import dev.kiln.config.InvalidConfiguration;
 import dev.kiln.config.KilnConfig;
@@ -35,7 +36,9 @@ final class RebuildCatalogCommand implements Callable<Integer> {
             try (DatabaseClaim claim = DatabaseClaim.alone(kiln.database())) {
                 Schema.migrate(kiln.database());
                 claim.sign();
-                BuildProjection.reset(new DirectConnections(kiln.database()));
+                DirectConnections connections = new DirectConnections(kiln.database());
+                BuildProjection.reset(connections);
+                RepositoryProjection.reset(connections);
             } finally {
                 lock.close();
             }

@@ -63,9 +63,15 @@ final class ServeCommand implements Callable<Integer> {
         out.println("Kiln serves images on " + url + ", and operators on http://"
                 + loaded.kiln().admin().host() + ":" + server.http().adminPort());
         for (RepositoryConfig repository : loaded.kiln().repositories()) {
-            out.println("  " + repository.name() + " from "
-                    + repository.source().url().replaceFirst("//[^/@]*@", "//") + " for "
-                    + repository.platforms().stream().map(String::valueOf).collect(Collectors.joining(", ")));
+            String built = repository
+                    .source()
+                    .map(source -> " from " + source.url().replaceFirst("//[^/@]*@", "//") + " for "
+                            + repository.platforms().stream()
+                                    .map(String::valueOf)
+                                    .collect(Collectors.joining(", ")))
+                    .orElse("");
+            String pushed = repository.push() ? (built.isEmpty() ? "" : ",") + " as it is pushed" : "";
+            out.println("  " + repository.name() + built + pushed);
         }
         if (loaded.kiln().demoRepository().isPresent()) {
             out.println("Pull the demonstration, which the first pull builds:");

@@ -9,11 +9,14 @@ import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Props;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
+import akka.stream.SystemMaterializer;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigValueFactory;
 import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.PatientBlobStore;
+import dev.kiln.blob.PushTerms;
+import dev.kiln.blob.PushedContent;
 import dev.kiln.blob.SettlingContent;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.blob.StoreId;
@@ -23,6 +26,8 @@ import dev.kiln.build.ShardedBuilds;
 import dev.kiln.catalog.BuildProjection;
 import dev.kiln.catalog.CachedBuildHistory;
 import dev.kiln.catalog.JdbcBuildCatalog;
+import dev.kiln.catalog.JdbcRepositoryNames;
+import dev.kiln.catalog.RepositoryProjection;
 import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
 import dev.kiln.cluster.ClusterLogs;
@@ -35,9 +40,11 @@ import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
 import dev.kiln.http.HttpServices;
+import dev.kiln.http.registry.Pushing;
 import dev.kiln.image.Dedup;
 import dev.kiln.image.DockerTypedImages;
 import dev.kiln.image.PullImages;
+import dev.kiln.image.PushedImages;
 import dev.kiln.image.ShardedTags;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.journal.DataDirLock;
@@ -46,6 +53,11 @@ import dev.kiln.journal.DatabaseWatch;
 import dev.kiln.journal.JdbcClusterSecret;
 import dev.kiln.journal.Pool;
 import dev.kiln.journal.Schema;
+import dev.kiln.repository.Collector;
+import dev.kiln.repository.PromptUnlinker;
+import dev.kiln.repository.Pushes;
+import dev.kiln.repository.RepositoryEntity;
+import dev.kiln.repository.ShardedRepositories;
 import dev.kiln.source.DemoRepository;
 import dev.kiln.source.GitSources;
 import dev.kiln.source.ShardedSources;
@@ -253,7 +265,9 @@ public final class Server implements AutoCloseable {
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
+        Pushing pushing = pushing(node, sources, content, storeExecutor, clock);
         BuildProjection.init(system, pool, BuildEntity.TAGS);
+        RepositoryProjection.init(system, pool, RepositoryEntity.TAGS);
         JdbcBuildCatalog catalog = new JdbcBuildCatalog(watch.unlessAway(pool), catalogExecutor);
         BuildHistory history = new CachedBuildHistory(catalog::usualTimes);
 
@@ -290,6 +304,8 @@ public final class Server implements AutoCloseable {
                 history,
                 dedup::counts,
                 content,
+                pushing,
+                new JdbcRepositoryNames(watch.unlessAway(pool), catalogExecutor),
                 logs,
                 storeExecutor,
                 clock,
@@ -297,6 +313,31 @@ public final class Server implements AutoCloseable {
                 node::notReady,
                 databaseAway);
         return listening(config, HttpServer.start(system, config, services));
+    }
+
+    /** What repositories are served from that clients push to. */
+    private static Pushing pushing(
+            Node node, ShardedSources sources, SettlingContent shared, Executor storeExecutor, Clock clock) {
+        ActorSystem<Void> system = node.system();
+        KilnConfig config = node.config();
+        KilnConfig.Push push = config.push();
+        ContentStore store = node.folder().content();
+        Executor uploadExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig(Pushing.DISPATCHER));
+        PushTerms terms =
+                new PushTerms(push.uploadExpiry(), push.grace(), node.disks().all());
+        PushedContent content = node.folder().pushed(terms);
+        ShardedRepositories repositories = ShardedRepositories.init(
+                system, push.maxManifests(), new PromptUnlinker(content, uploadExecutor), clock);
+        Collector.init(system, node.folder().sweep(terms), repositories, storeExecutor, push.sweep());
+        Duration settle = config.settle();
+        return new Pushing(
+                repositories,
+                new Pushes(repositories, content, store, uploadExecutor, push.sparse(), settle),
+                new PushedImages(config, repositories, sources, shared, settle),
+                content,
+                store,
+                uploadExecutor,
+                SystemMaterializer.get(system).materializer());
     }
 
     /** A node that runs builds for others: no database, no sources, no images. */

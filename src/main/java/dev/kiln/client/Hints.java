@@ -100,6 +100,17 @@ public final class Hints {
         return new Reading.Accepted(new Asked(said.tag(), suggested), otherwise);
     }
 
+    /** Every tag that a pull of this one may mean. */
+    public static List<Tag> readings(Tag tag, List<Platform> platforms) {
+        return Stream.of(
+                        Stream.of(tag),
+                        TagSuffix.underscored(tag, platforms).map(TagSuffix::tag).stream(),
+                        TagSuffix.dashed(tag, platforms).map(TagSuffix::tag).stream())
+                .flatMap(tags -> tags)
+                .distinct()
+                .toList();
+    }
+
     /** What was named; of what runs on a machine that was described, that which asks for most of it. */
     private static Platform best(UsernameHint username, List<Platform> platforms) {
         if (!username.platform().features().isEmpty()) {

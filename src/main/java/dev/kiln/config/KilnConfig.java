@@ -37,7 +37,8 @@ public record KilnConfig(
         Experimental experimental,
         Hints hints,
         ClusterConfig cluster,
-        ClusterConfig.Leaving shutdown) {
+        ClusterConfig.Leaving shutdown,
+        Push push) {
 
     public KilnConfig {
         roles = Set.copyOf(roles);
@@ -62,7 +63,8 @@ public record KilnConfig(
     public Optional<Path> demoRepository() {
         Path demo = dataDir.resolve("demo");
         return repositories.stream()
-                .map(repository -> repository.source().url())
+                .flatMap(repository -> repository.source().stream())
+                .map(RepositoryConfig.GitSourceConfig::url)
                 .filter(url -> url.startsWith("/") && !url.contains("{"))
                 .map(url -> Path.of(url).normalize())
                 .filter(path -> path.startsWith(demo) && !path.equals(demo))
@@ -81,7 +83,7 @@ public record KilnConfig(
                 + ", store=" + store + ", http=" + http + ", admin=" + admin + ", repositories=" + repositories
                 + ", builders=" + builders + ", worker=" + worker + ", queue=" + queue
                 + ", experimental=" + experimental + ", hints=" + hints + ", cluster=" + cluster + ", shutdown="
-                + shutdown + "]";
+                + shutdown + ", push=" + push + "]";
     }
 
     public enum Role {
@@ -159,6 +161,17 @@ public record KilnConfig(
      * @param ask how often a worker repeats its ask, and a subscriber its subscription
      */
     public record Queue(int limit, int limitPerRepository, Duration lease, Duration ask) {}
+
+    /**
+     * What clients push.
+     *
+     * @param uploadExpiry how long an upload session lives after the last byte that was acknowledged
+     * @param grace how long what nothing refers to stays
+     * @param sweep how often the store is looked through for it
+     * @param maxManifests of one repository, and as many tags
+     * @param sparse whether a manifest may refer to blobs and manifests that are not here
+     */
+    public record Push(Duration uploadExpiry, Duration grace, Duration sweep, int maxManifests, boolean sparse) {}
 
     /** @param urlPointers whether clients that name its media type get an index of URL pointers */
     public record Experimental(boolean urlPointers) {}

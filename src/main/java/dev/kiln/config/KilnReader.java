@@ -21,6 +21,7 @@ import java.util.stream.Collectors;
 /** Reads {@code kiln}. What a method supplies may be asked for only when nothing was reported. */
 final class KilnReader {
     private static final Duration SHORTEST = Duration.ofMillis(100);
+    private static final Duration SAFE_GRACE = Duration.ofHours(1);
     private static final Pattern BUILDER_NAME = Pattern.compile("[a-z0-9][a-z0-9._-]{0,62}");
     private static final Pattern HOST = Pattern.compile("[A-Za-z0-9.:-]{1,253}");
     static final Pattern LOOPBACK = Pattern.compile("localhost|127\\.[0-9.]+|::1|0:0:0:0:0:0:0:1");
@@ -91,6 +92,7 @@ final class KilnReader {
         Optional<Boolean> urlPointers = experimental.flag("url-pointers");
         experimental.end();
         Supplier<KilnConfig.Hints> hints = hints(kiln.section("hints"), httpSection);
+        Supplier<KilnConfig.Push> push = push(kiln.section("push"));
         kiln.end();
         return () -> new KilnConfig(
                 Set.copyOf(roles),
@@ -112,7 +114,8 @@ final class KilnReader {
                 new KilnConfig.Experimental(urlPointers.orElseThrow()),
                 hints.get(),
                 clusterConfig.get(),
-                shutdown.get());
+                shutdown.get(),
+                push.get());
     }
 
     private static Supplier<ClusterConfig.Leaving> shutdown(Section shutdown) {
@@ -265,6 +268,26 @@ final class KilnReader {
         worker.end();
         return () -> new KilnConfig.Worker(
                 slots.orElseThrow(), platforms, builders, uidBase.orElseThrow(), outputCheck.orElseThrow());
+    }
+
+    private static Supplier<KilnConfig.Push> push(Section push) {
+        Optional<Duration> uploadExpiry = push.duration("upload-expiry", SHORTEST, Duration.ofDays(7));
+        Optional<Duration> grace = push.duration("grace", SHORTEST, Duration.ofDays(365));
+        grace.filter(value -> value.compareTo(SAFE_GRACE) < 0)
+                .ifPresent(value -> push.warning(
+                        "grace",
+                        "is shorter than " + Texts.of(SAFE_GRACE)
+                                + ": layers of a push that takes longer may be gone before its manifest comes"));
+        Optional<Duration> sweep = push.duration("sweep", SHORTEST, Duration.ofDays(7));
+        Optional<Integer> maxManifests = push.integer("max-manifests", 1, 1_000_000);
+        Optional<Boolean> sparse = push.flag("sparse");
+        push.end();
+        return () -> new KilnConfig.Push(
+                uploadExpiry.orElseThrow(),
+                grace.orElseThrow(),
+                sweep.orElseThrow(),
+                maxManifests.orElseThrow(),
+                sparse.orElseThrow());
     }
 
     private Supplier<KilnConfig.Queue> queue(Section queue, boolean embedded) {

@@ -10,28 +10,31 @@ import java.util.Optional;
 
 /**
  * One entry of {@code kiln.repositories}: which names it is for, where their builds' input comes from, what is built and
- * what a pull waits for.
+ * what a pull waits for, and whether clients may push.
  *
- * @param platforms in the order in which an index lists them; never empty
- * @param defaultPlatform one of {@code platforms}: for a client that says nothing of its own
- * @param builder a key of {@code kiln.builders}
+ * @param source empty for a plain registry, which has what is pushed and builds nothing
+ * @param platforms in the order in which an index lists them; empty only without a source
+ * @param defaultPlatform one of {@code platforms}: for a client that says nothing of its own; empty only without a source
+ * @param builder a key of {@code kiln.builders}; empty only without a source
  * @param hop the longest time one request is held
  * @param patience the longest time one pull is held; at most ten hops
  * @param clients how each kind of client is made to wait, within these limits
+ * @param push whether clients may push here; true where there is no source
  */
 public record RepositoryConfig(
         NamePattern name,
-        GitSourceConfig source,
+        Optional<GitSourceConfig> source,
         List<Platform> platforms,
-        Platform defaultPlatform,
-        String builder,
+        Optional<Platform> defaultPlatform,
+        Optional<String> builder,
         Start start,
         AnswerWhen answerWhen,
         Duration partialAfter,
         Duration hop,
         Duration patience,
         WaitPlans clients,
-        Build build) {
+        Build build,
+        boolean push) {
 
     public RepositoryConfig {
         platforms = List.copyOf(platforms);
@@ -51,7 +54,8 @@ public record RepositoryConfig(
                 hop,
                 patience,
                 clients,
-                build);
+                build,
+                push);
     }
 
     /** Which platforms a pull starts. */

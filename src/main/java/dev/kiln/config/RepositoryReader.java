@@ -42,8 +42,11 @@ final class RepositoryReader {
         Optional<NamePattern> name = entry.text("name", "a pattern such as team/**", NamePattern::isValid)
                 .map(NamePattern::new);
         name.ifPresent(pattern -> shadowed(entry, pattern));
-        Supplier<GitSourceConfig> source = source(entry.section("source"));
-        List<Platform> platforms = platforms(entry, "platforms");
+        Optional<Boolean> push = entry.flag("push");
+        Section sourceSection = entry.section("source");
+        boolean pushesOnly = push.orElse(false) && !sourceSection.isSet("url");
+        Supplier<Optional<GitSourceConfig>> source = source(sourceSection, pushesOnly);
+        List<Platform> platforms = pushesOnly ? nothingBuilt(entry) : platforms(entry, "platforms");
         List<Platform> plain =
                 platforms.stream().filter(platform -> !platform.isFlavour()).toList();
         if (plain.isEmpty() && !platforms.isEmpty()) {
@@ -53,8 +56,10 @@ final class RepositoryReader {
                             + platforms.get(0).plain() + ": no index for everybody lists one with them");
         }
         Optional<Platform> byDefault = defaultPlatform(entry, plain);
-        Optional<String> builder = entry.text(
-                "builder", "a key of kiln.builders (" + String.join(", ", builders) + ")", builders::contains);
+        Optional<String> builder = pushesOnly
+                ? Optional.empty()
+                : entry.text(
+                        "builder", "a key of kiln.builders (" + String.join(", ", builders) + ")", builders::contains);
         Optional<RepositoryConfig.Start> start = entry.choice("start", RepositoryConfig.Start.class);
         Optional<AnswerWhen> answerWhen = answerWhen(entry, plain);
         Optional<Duration> partialAfter = entry.duration("partial-after", Duration.ZERO, Duration.ofDays(1));
@@ -73,23 +78,31 @@ final class RepositoryReader {
                         "is shorter than " + Texts.of(HELD_BEFORE_429)
                                 + ": clients that repeat a 429 at once are held for so long only before each"));
         Supplier<Build> build = build(entry.section("build"));
-        entry.flag("push")
-                .filter(push -> push)
-                .ifPresent(push -> entry.error("push", "must be false: this version takes no pushes"));
         entry.end();
         return () -> new RepositoryConfig(
                 name.orElseThrow(),
                 source.get(),
                 platforms,
-                byDefault.orElseThrow(),
-                builder.orElseThrow(),
+                byDefault,
+                builder,
                 start.orElseThrow(),
                 answerWhen.orElseThrow(),
                 partialAfter.orElseThrow(),
                 hop.orElseThrow(),
                 patience.orElseThrow(),
                 plans.get().map(plan -> plan.within(hop.orElseThrow(), patience.orElseThrow())),
-                build.get());
+                build.get(),
+                push.orElseThrow());
+    }
+
+    /** A plain registry has no platforms: what says something about builds there is a mistake. */
+    private static List<Platform> nothingBuilt(Section entry) {
+        for (String key : List.of("platforms", "default-platform", "builder")) {
+            if (entry.isSet(key)) {
+                entry.error(key, "is of no effect without source.url: nothing is built here");
+            }
+        }
+        return List.of();
     }
 
     private void shadowed(Section entry, NamePattern pattern) {
@@ -180,9 +193,11 @@ final class RepositoryReader {
         }
     }
 
-    private static Supplier<GitSourceConfig> source(Section source) {
+    private static Supplier<Optional<GitSourceConfig>> source(Section source, boolean none) {
         source.text("type", "git", "git"::equals);
-        Optional<String> url = source.secret("url", "the address of a git repository", text -> !text.isBlank());
+        Optional<String> url = none
+                ? Optional.empty()
+                : source.secret("url", "the address of a git repository", text -> !text.isBlank());
         Optional<String> wrong = url.flatMap(GitUrls::mistake);
         wrong.ifPresent(mistake -> source.error("url", mistake));
         List<String> refs = source.texts(
@@ -194,8 +209,8 @@ final class RepositoryReader {
         Optional<Ssh> ssh =
                 ssh(source.section("ssh"), url.filter(GitUrls::isSsh).isPresent() && wrong.isEmpty());
         source.end();
-        return () -> new GitSourceConfig(
-                url.orElseThrow(), refs, refresh.orElseThrow(), timeout.orElseThrow(), credentials, authorities, ssh);
+        return () -> url.map(address -> new GitSourceConfig(
+                address, refs, refresh.orElseThrow(), timeout.orElseThrow(), credentials, authorities, ssh));
     }
 
     private static Optional<CaFile> authorities(Section source) {

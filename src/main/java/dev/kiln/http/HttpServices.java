@@ -5,7 +5,9 @@ import dev.kiln.blob.SettlingContent;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.Builds;
 import dev.kiln.catalog.BuildCatalog;
+import dev.kiln.catalog.RepositoryNames;
 import dev.kiln.client.HintTokens;
+import dev.kiln.http.registry.Pushing;
 import dev.kiln.image.Dedup;
 import dev.kiln.image.Images;
 import java.time.InstantSource;
@@ -28,6 +30,8 @@ public record HttpServices(
         BuildHistory history,
         Supplier<Dedup.Counts> dedup,
         SettlingContent content,
+        Pushing pushing,
+        RepositoryNames names,
         BuildLogs logs,
         Executor blocking,
         InstantSource clock,

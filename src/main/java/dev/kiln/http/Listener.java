@@ -101,10 +101,10 @@ final class Listener {
     private static HttpResponse finish(Call call, HttpResponse response) {
         HttpRequest request = call.request();
         HttpResponse answer = response;
-        if (!request.entity().isKnownEmpty()) {
-            // Only a request for a token has one that is read. Closing keeps its bytes from ever being taken for a next
-            // request: Akka HTTP 10.5
-            // reads a Content-Length of 2^64 + 4 as 4 (stack notes: akka-http#4553).
+        if (!call.isBodyRead()) {
+            // Only pushes and requests for a token have one that is read. Closing keeps its bytes from ever being taken
+            // for
+            // a next request: Akka HTTP 10.5 reads a Content-Length of 2^64 + 4 as 4 (stack notes: akka-http#4553).
             answer = answer.addHeader(Headers.CLOSE);
         }
         if (call.isHead() && isHttp1(request) && answer.status().allowsEntity()) {

@@ -15,8 +15,15 @@ public sealed interface PullAnswer {
      * A manifest or an index, durable and retrievable by its digest for ever.
      *
      * @param missing the revision's platforms that an index does not list yet; empty for a complete one
+     * @param pushed whether a client pushed it, who may delete it: only the repository's owner knows whether it is there
      */
-    record Served(Descriptor descriptor, ByteString bytes, List<Platform> missing) implements PullAnswer {}
+    record Served(Descriptor descriptor, ByteString bytes, List<Platform> missing, boolean pushed)
+            implements PullAnswer {
+        /** What Kiln made. */
+        public Served(Descriptor descriptor, ByteString bytes, List<Platform> missing) {
+            this(descriptor, bytes, missing, false);
+        }
+    }
 
     /**
      * The time of this hop has passed: the client should ask again, with {@code hop} as its {@code w} parameter.

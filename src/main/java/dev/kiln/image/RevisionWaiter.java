@@ -373,7 +373,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         Set<Platform> listed = listed(known);
         for (Platform platform : wanted(pull, known, listed)) {
             if (!listed.contains(platform) && isToRequest(builds.get(platform), now) && requesting.add(platform)) {
-                BuildInput input = new BuildInput(known.opened().orElseThrow().archive(), config.builder());
+                BuildInput input = new BuildInput(
+                        known.opened().orElseThrow().archive(), config.builder().orElseThrow());
                 getContext()
                         .pipeToSelf(
                                 peers.builds().request(build(platform), pull.cause(), input),

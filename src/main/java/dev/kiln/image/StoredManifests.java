@@ -9,6 +9,7 @@ import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.repository.Pushes;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -55,7 +56,8 @@ final class StoredManifests {
         PullAnswer.Served served = new PullAnswer.Served(
                 new Descriptor(link.mediaType(), key.digest(), bytes.length),
                 ByteString.fromArrayUnsafe(bytes),
-                List.of());
+                List.of(),
+                link.origin().equals(Pushes.ORIGIN));
         cache.put(key, served);
         return served;
     }

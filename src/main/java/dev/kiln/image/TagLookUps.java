@@ -84,7 +84,7 @@ final class TagLookUps {
 
     private CompletionStage<Revision> onMeaning(TagKey key, RepositoryConfig repository, Meaning meaning) {
         if (meaning instanceof Meaning.Unknown unknown) {
-            return CompletableFuture.failedFuture(new Problem(
+            return CompletableFuture.failedFuture(new UnknownTag(
                     unknown.repositoryUnknown() ? ProblemCode.NAME_UNKNOWN : ProblemCode.MANIFEST_UNKNOWN,
                     unknown.reason()));
         }
@@ -103,7 +103,7 @@ final class TagLookUps {
                 .thenApply(meant -> {
                     Revision revision = meant.revision().orElseThrow();
                     if (revision.equals(there.revision())) {
-                        Duration refresh = repository.source().refresh();
+                        Duration refresh = repository.source().orElseThrow().refresh();
                         refs.put(key, new CachedRef(revision, there.observedAt().plus(refresh)));
                     }
                     return revision;

@@ -69,12 +69,13 @@ public final class WaitPolicy {
      * @param platforms of the revision, in order
      */
     static Platform defaultPlatform(RepositoryConfig config, List<Platform> platforms) {
-        return platforms.contains(config.defaultPlatform())
-                ? config.defaultPlatform()
+        Platform byDefault = config.defaultPlatform().orElseThrow();
+        return platforms.contains(byDefault)
+                ? byDefault
                 : platforms.stream()
                         .filter(config.platforms()::contains)
                         .findFirst()
-                        .orElse(config.defaultPlatform());
+                        .orElse(byDefault);
     }
 
     /**

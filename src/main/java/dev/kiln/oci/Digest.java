@@ -62,12 +62,18 @@ public record Digest(@JsonValue String value) implements Comparable<Digest> {
         return value.substring(value.indexOf(':') + 1);
     }
 
+    /** Whether this is the digest of these bytes. */
+    public boolean isOf(byte[] bytes) {
+        return of(algorithm(), newMessageDigest().digest(bytes)).equals(this);
+    }
+
     /** A fresh hash function of this digest's algorithm. */
     public MessageDigest newMessageDigest() {
         return newMessageDigest(algorithm());
     }
 
-    private static MessageDigest newMessageDigest(String algorithm) {
+    /** @param algorithm {@code sha256} or {@code sha512} */
+    public static MessageDigest newMessageDigest(String algorithm) {
         try {
             return MessageDigest.getInstance(algorithm.equals("sha512") ? "SHA-512" : "SHA-256");
         } catch (NoSuchAlgorithmException e) {

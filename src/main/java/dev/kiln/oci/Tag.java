@@ -8,6 +8,7 @@ import java.util.regex.Pattern;
 /** A tag in the distribution specification's grammar, at most 128 characters. Always valid. */
 public record Tag(@JsonValue String value) implements Comparable<Tag> {
     private static final int MAX_LENGTH = 128;
+    private static final Pattern COMMIT_ID = Pattern.compile("[0-9a-fA-F]{7,40}|[0-9a-fA-F]{64}");
     private static final Pattern REFERRERS_FALLBACK = Pattern.compile("sha(256|512)-[0-9a-f]{64,128}(\\.[a-z0-9]+)?");
 
     /** @throws IllegalArgumentException when {@code value} is outside the grammar */
@@ -43,6 +44,11 @@ public record Tag(@JsonValue String value) implements Comparable<Tag> {
      */
     public boolean isReferrersFallback() {
         return value.startsWith("sha") && REFERRERS_FALLBACK.matcher(value).matches();
+    }
+
+    /** Whether this could be taken for a full or short commit id, in either case. */
+    public boolean looksLikeCommitId() {
+        return COMMIT_ID.matcher(value).matches();
     }
 
     @Override

@@ -5,7 +5,7 @@ package dev.kiln.problem;
  * to do about it; it never holds a secret or a path of this machine. Below status 500 it carries no stack trace: such a
  * problem is an answer, not a fault.
  */
-public final class Problem extends RuntimeException {
+public class Problem extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final ProblemCode code;

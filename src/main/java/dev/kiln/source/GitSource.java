@@ -96,7 +96,7 @@ public final class GitSource {
             return unknown(refused.reason());
         }
         return unknown(
-                RefTable.looksLikeCommitId(name)
+                tag.looksLikeCommitId()
                         ? "no allowed branch or git tag is called " + name + "; commit ids are written in lower case"
                         : "no allowed branch, git tag or commit is called " + name);
     }

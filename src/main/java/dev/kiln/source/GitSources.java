@@ -53,7 +53,9 @@ public final class GitSources implements AutoCloseable {
         this.directory = config.dataDir().resolve("mirrors");
         this.mirrors = new Mirrors(directory, MIRRORS);
         this.archiver = new TreeArchiver(store, TreeArchiver.Limits.DEFAULT);
-        config.repositories().stream().map(RepositoryConfig::source).forEach(GitSources::check);
+        config.repositories().stream()
+                .flatMap(repository -> repository.source().stream())
+                .forEach(GitSources::check);
         AtomicInteger number = new AtomicInteger();
         this.lookups = new ThreadPoolExecutor(
                 LOOKUPS, LOOKUPS, 30, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING_LOOKUPS), task -> {
@@ -71,14 +73,13 @@ public final class GitSources implements AutoCloseable {
         }
     }
 
-    /** The source of {@code name}, or empty when no configured repository matches it. Asks git nothing. */
+    /** The source of {@code name}, or empty when no configured repository that has one matches it. Asks git nothing. */
     public Optional<GitSource> of(RepositoryName name) {
-        Optional<RepositoryConfig> repository = config.repository(name);
-        if (repository.isEmpty()) {
+        Optional<GitSourceConfig> configured = config.repository(name).flatMap(RepositoryConfig::source);
+        if (configured.isEmpty()) {
             return Optional.empty();
         }
-        GitSource source =
-                sources.get(name, unused -> make(name, repository.get().source()));
+        GitSource source = sources.get(name, unused -> make(name, configured.get()));
         // weighed anew: its refs are known only some time after it is made
         sources.put(name, source);
         return Optional.of(source);
@@ -90,8 +91,9 @@ public final class GitSources implements AutoCloseable {
      */
     String host(RepositoryName name) {
         return config.repository(name)
-                .map(repository -> GitUrl.parse(repository.source().url(new RepositoryName("name")))
-                        .host())
+                .flatMap(RepositoryConfig::source)
+                .map(source ->
+                        GitUrl.parse(source.url(new RepositoryName("name"))).host())
                 .orElse("");
     }
 

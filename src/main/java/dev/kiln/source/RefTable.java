@@ -74,11 +74,6 @@ final class RefTable {
         this.tags = List.copyOf(listed);
     }
 
-    /** Whether {@code name} could be taken for a full or short commit id, in either case. */
-    static boolean looksLikeCommitId(String name) {
-        return COMMIT_ID.matcher(name).matches();
-    }
-
     /**
      * The ref that {@code tag} names: a git tag before a branch, a literal name before one with slashes. A branch that could
      * be taken for a commit id is refused, and a git tag that could be taken for a full one: many a git tag is a date.

@@ -27,6 +27,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -89,6 +90,8 @@ class EveryFamilyTest {
                                     fakes,
                                     () -> new Dedup.Counts(0, 0, 0),
                                     SettlingContent.ofOneNode(pulls.content(), pulls.blocking()),
+                                    Fakes.NOBODY_PUSHES,
+                                    (after, limit) -> CompletableFuture.completedFuture(List.of()),
                                     fakes,
                                     pulls.blocking(),
                                     pulls.clock,
@@ -115,7 +118,8 @@ class EveryFamilyTest {
                     plain.hop(),
                     patience,
                     Plans.shipped(HOP, patience),
-                    plain.build());
+                    plain.build(),
+                    plain.push());
         }
 
         Pulled pull(ScriptedClient client, String tag) {

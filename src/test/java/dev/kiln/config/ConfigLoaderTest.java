@@ -66,17 +66,17 @@ class ConfigLoaderTest {
                         new KilnConfig.Cache(Duration.ofSeconds(10), Duration.ofSeconds(2), 64 * MIB),
                         List.of(new RepositoryConfig(
                                 new NamePattern("demo/hello"),
-                                new GitSourceConfig(
+                                Optional.of(new GitSourceConfig(
                                         data + "/demo/hello.git",
                                         List.of("refs/heads/*", "refs/tags/*"),
                                         Duration.ofSeconds(10),
                                         Duration.ofSeconds(20),
                                         Optional.empty(),
                                         Optional.empty(),
-                                        Optional.empty()),
+                                        Optional.empty())),
                                 List.of(AMD64, ARM64),
-                                AMD64,
-                                "demo",
+                                Optional.of(AMD64),
+                                Optional.of("demo"),
                                 Start.ALL,
                                 new AnswerWhen.Hinted(),
                                 Duration.ofSeconds(5),
@@ -89,7 +89,8 @@ class ConfigLoaderTest {
                                         Duration.ofHours(1),
                                         Duration.ofSeconds(5),
                                         20 * 1024 * MIB,
-                                        64 * MIB))),
+                                        64 * MIB),
+                                false)),
                         Map.of(
                                 "demo",
                                 new BuilderConfig.Command(
@@ -103,7 +104,9 @@ class ConfigLoaderTest {
                         new KilnConfig.Experimental(false),
                         new KilnConfig.Hints(false),
                         ClusterConfig.ALONE,
-                        new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20))));
+                        new ClusterConfig.Leaving(Duration.ofSeconds(10), Duration.ofSeconds(20)),
+                        new KilnConfig.Push(
+                                Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 20_000, false)));
         assertThat(loaded.warnings()).isEmpty();
         assertThat(loaded.kiln().demoRepository()).contains(data.resolve("demo/hello.git"));
         assertThat(loaded.akka().getString("akka-persistence-jdbc.shared-databases.main.db.url"))
@@ -146,7 +149,7 @@ class ConfigLoaderTest {
                     hop = 4s
                     patience = 5s
                     build { timeout = 6s, attempts = 7, failure-memory = 8s, backoff = 9s, max-output = 10MiB, max-log = 11MiB }
-                    push = false
+                    push = true
                   }]
                   builders {
                     jib { type = jib, allow-private-registries = true }
@@ -162,6 +165,7 @@ class ConfigLoaderTest {
                     tls { key = "KEY", certificate = "HOSTS", ca = "HOSTS" }
                   }
                   shutdown { unready = 7s, builds = 8s }
+                  push { upload-expiry = 9s, grace = 2h, sweep = 10s, max-manifests = 11, sparse = true }
                 }
                 """.replace("KEY", key.toString())
                 .replace("HOSTS", hosts.toString())
@@ -191,17 +195,17 @@ class ConfigLoaderTest {
                         new KilnConfig.Cache(Duration.ofSeconds(4), Duration.ofSeconds(1), MIB),
                         List.of(new RepositoryConfig(
                                 new NamePattern("team/**"),
-                                new GitSourceConfig(
+                                Optional.of(new GitSourceConfig(
                                         "ssh://git@git.example.com/{name}.git",
                                         List.of("refs/heads/main"),
                                         Duration.ofSeconds(1),
                                         Duration.ofSeconds(2),
                                         Optional.of(new Credentials("bot", "hunter2")),
                                         Optional.of(authorities),
-                                        Optional.of(new Ssh(Optional.of(key), hosts))),
+                                        Optional.of(new Ssh(Optional.of(key), hosts)))),
                                 List.of(ARM64, AMD64),
-                                AMD64,
-                                "jib",
+                                Optional.of(AMD64),
+                                Optional.of("jib"),
                                 Start.HINTED,
                                 new AnswerWhen.Listed(List.of(ARM64)),
                                 Duration.ofSeconds(3),
@@ -214,7 +218,8 @@ class ConfigLoaderTest {
                                         Duration.ofSeconds(8),
                                         Duration.ofSeconds(9),
                                         10 * MIB,
-                                        11 * MIB))),
+                                        11 * MIB),
+                                true)),
                         Map.of(
                                 "demo",
                                 demo,
@@ -236,7 +241,9 @@ class ConfigLoaderTest {
                                 9,
                                 10,
                                 Optional.of(new ClusterConfig.Tls(key, hosts, hosts))),
-                        new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8))));
+                        new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8)),
+                        new KilnConfig.Push(
+                                Duration.ofSeconds(9), Duration.ofHours(2), Duration.ofSeconds(10), 11, true)));
         assertThat(kiln.demoRepository()).isEmpty();
         assertThat(loaded.akka().hasPath("kiln")).isFalse();
         assertThat(loaded.toString() + kiln + kiln.repositories())
@@ -246,6 +253,23 @@ class ConfigLoaderTest {
                 .hasSize(2)
                 .anyMatch(text -> text.contains("kiln.conf:35: kiln.builders.make.user is root"))
                 .anyMatch(text -> text.contains("hop is shorter than 10s"));
+    }
+
+    @Test
+    void aRepositoryWithoutASourceIsAPlainRegistry() throws IOException {
+        RepositoryConfig plain = load("kiln.repositories = [{ name = \"plain/**\", push = true }]")
+                .kiln()
+                .repositories()
+                .get(0);
+
+        assertThat(plain.source()).isEmpty();
+        assertThat(plain.platforms()).isEmpty();
+        assertThat(plain.push()).isTrue();
+        assertThat(mistakes("kiln.repositories = [{ name = plain, push = true, builder = demo, source.refesh = 1s }]"))
+                .anyMatch(text -> text.contains("builder is of no effect without source.url"))
+                .anyMatch(text -> text.contains("refesh is not a key of Kiln"));
+        assertThat(mistakes("kiln.repositories = [{ name = plain }]"))
+                .anyMatch(text -> text.contains("source.url is missing"));
     }
 
     @Test
@@ -336,6 +360,8 @@ class ConfigLoaderTest {
             cluster.management-port = 25520         | kiln.cluster.management-port must not be cluster.port
             cluster.tls.key = /none                 | kiln.cluster.tls.key must be a file that can be read, which /none is not
             cluster.tls.key = /none                 | kiln.cluster.tls.ca is missing
+            push.grace = 0s                         | kiln.push.grace must be a duration
+            push.max-manifests = 0                  | kiln.push.max-manifests must be a whole number from 1 to
             shutdown.builds = 2h                    | kiln.shutdown.builds must be a duration
             repositories = [1]                      | kiln.repositories[0] must be an object
             """)
@@ -364,7 +390,7 @@ class ConfigLoaderTest {
             hop = 60s                              | .hop must be shorter than akka.http.server.idle-timeout (60s)
             patience = 10s                         | .patience must be at least hop (25s)
             build.attempts = 0                     | .build.attempts must be a whole number from 1 to 100
-            push = true                            | .push must be false
+            push = maybe                           | .push must be true or false
             """)
     void refusedInARepository(String line, String message) throws IOException {
         assertThat(mistakes("kiln.repositories = [{" + REPOSITORY + "\n" + line + "\n}]"))
@@ -383,7 +409,13 @@ class ConfigLoaderTest {
                 "/srv/my repositories/{name}.git"
             })
     void urlsThatAreAllowed(String url) throws IOException {
-        assertThat(load(withUrl(url)).kiln().repositories().get(0).source().url())
+        assertThat(load(withUrl(url))
+                        .kiln()
+                        .repositories()
+                        .get(0)
+                        .source()
+                        .orElseThrow()
+                        .url())
                 .isEqualTo(url);
     }
 

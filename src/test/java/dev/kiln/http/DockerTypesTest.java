@@ -24,6 +24,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -67,6 +68,8 @@ class DockerTypesTest {
                                 fakes,
                                 new Dedup()::counts,
                                 SettlingContent.ofOneNode(bench.content(), bench.blocking()),
+                                Fakes.NOBODY_PUSHES,
+                                (after, limit) -> CompletableFuture.completedFuture(List.of()),
                                 fakes,
                                 bench.blocking(),
                                 bench.clock,

@@ -19,6 +19,7 @@ import dev.kiln.build.FailureClass;
 import dev.kiln.build.QueueStatus;
 import dev.kiln.catalog.BuildCatalog;
 import dev.kiln.client.WaitPlan.Situation;
+import dev.kiln.http.registry.Pushing;
 import dev.kiln.image.Images;
 import dev.kiln.image.IndexHistory;
 import dev.kiln.image.Pull;
@@ -63,6 +64,9 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     static final BuildKey QUEUED = BuildKey.of("team/app@" + "2".repeat(40) + "@linux/amd64");
     static final Instant AT = Instant.parse("2026-11-23T10:00:00Z");
     static final Instant NOW = AT.plusSeconds(30);
+
+    /** For a server none of whose repositories takes pushes. */
+    public static final Pushing NOBODY_PUSHES = new Pushing(null, null, null, null, null, null, null);
 
     static final byte[] LAYER = "0123456789".repeat(100).getBytes(StandardCharsets.US_ASCII);
     static final Digest LAYER_DIGEST = Digest.sha256(LAYER);

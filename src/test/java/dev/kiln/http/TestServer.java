@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -63,6 +64,8 @@ final class TestServer implements AutoCloseable {
                                 fakes,
                                 () -> new Dedup.Counts(2, 998, 1998),
                                 SettlingContent.ofOneNode(new ContentStore(fakes, fakes), blocking),
+                                Fakes.NOBODY_PUSHES,
+                                (after, limit) -> CompletableFuture.completedFuture(List.of(Fakes.APP)),
                                 fakes,
                                 blocking,
                                 () -> Fakes.NOW,
@@ -102,25 +105,25 @@ final class TestServer implements AutoCloseable {
     private static KilnConfig config(KilnConfig.Http http, Duration hop, int adminPort, boolean usernames) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/**"),
-                new RepositoryConfig.GitSourceConfig(
+                Optional.of(new RepositoryConfig.GitSourceConfig(
                         "https://git.example.com/{name}.git",
                         List.of("refs/heads/*"),
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(20),
                         Optional.empty(),
                         Optional.empty(),
-                        Optional.empty()),
+                        Optional.empty())),
                 List.of(Fakes.AMD64, Fakes.ARM64),
-                Fakes.AMD64,
-                "make",
+                Optional.of(Fakes.AMD64),
+                Optional.of("make"),
                 RepositoryConfig.Start.ALL,
                 new RepositoryConfig.AnswerWhen.Hinted(),
                 Duration.ofSeconds(20),
                 hop,
                 hop.multipliedBy(10),
                 Plans.shipped(hop, hop.multipliedBy(10)),
-                new RepositoryConfig.Build(
-                        Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1, 1));
+                new RepositoryConfig.Build(Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1, 1),
+                false);
         return new KilnConfig(
                 Set.of(KilnConfig.Role.REGISTRY),
                 Path.of("/nowhere/data"),
@@ -139,7 +142,8 @@ final class TestServer implements AutoCloseable {
                 new KilnConfig.Experimental(true),
                 new KilnConfig.Hints(usernames),
                 ClusterConfig.ALONE,
-                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO),
+                new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 1000, false));
     }
 
     @Override

@@ -259,17 +259,17 @@ class WaitPolicyTest {
     private static RepositoryConfig config(AnswerWhen when, Start start) {
         return new RepositoryConfig(
                 new NamePattern("team/**"),
-                new RepositoryConfig.GitSourceConfig(
+                Optional.of(new RepositoryConfig.GitSourceConfig(
                         "/srv/git/{name}",
                         new ArrayList<>(List.of("refs/heads/*")),
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(20),
                         Optional.empty(),
                         Optional.empty(),
-                        Optional.empty()),
+                        Optional.empty())),
                 List.of(AMD, ARM, S390),
-                AMD,
-                "make",
+                Optional.of(AMD),
+                Optional.of("make"),
                 start,
                 when,
                 PARTIAL_AFTER,
@@ -277,6 +277,7 @@ class WaitPolicyTest {
                 Duration.ofSeconds(250),
                 Plans.plans(Duration.ofSeconds(25), Duration.ofSeconds(250)),
                 new RepositoryConfig.Build(
-                        Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 30, 1 << 20));
+                        Duration.ofMinutes(30), 3, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 30, 1 << 20),
+                false);
     }
 }

@@ -34,17 +34,18 @@ class GitSourcesTest {
     private GitSources sources(String url) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/*"),
-                config(url),
+                Optional.of(config(url)),
                 List.of(Platform.of("linux/amd64")),
-                Platform.of("linux/amd64"),
-                "make",
+                Optional.of(Platform.of("linux/amd64")),
+                Optional.of("make"),
                 RepositoryConfig.Start.ALL,
                 new RepositoryConfig.AnswerWhen.Hinted(),
                 Duration.ZERO,
                 Duration.ZERO,
                 Duration.ZERO,
                 null,
-                null);
+                null,
+                false);
         KilnConfig config = new KilnConfig(
                 Set.of(),
                 folder,
@@ -58,6 +59,7 @@ class GitSourcesTest {
                 null,
                 List.of(repository),
                 Map.of(),
+                null,
                 null,
                 null,
                 null,

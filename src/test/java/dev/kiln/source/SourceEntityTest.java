@@ -64,6 +64,7 @@ class SourceEntityTest {
                 null,
                 null,
                 null,
+                null,
                 null);
         sources = new GitSources(config, new MemoryBlobStore(), SourceFixture.PLENTY, Clock.systemUTC());
         source = ACTORS.testKit().spawn(SourceEntity.create(new RepositoryName("team/app"), sources, calls::add));

@@ -19,6 +19,8 @@ import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageManifest;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.repository.PushedManifest;
+import dev.kiln.repository.RepositoryEvent;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -59,6 +61,7 @@ public final class JournalCheck {
         check.builds();
         Set<BuildKey> unfinished = check.queue();
         journal.tags().forEach((id, events) -> check.tag(TagKey.of(id), events));
+        journal.repositories().forEach((id, events) -> check.pushed(new RepositoryName(id), events));
         return unfinished;
     }
 
@@ -142,10 +145,52 @@ public final class JournalCheck {
         manifest.layers().forEach(layer -> published(repository, layer));
     }
 
+    /** What was pushed and not deleted is there, and so is all that it refers to. */
+    private void pushed(RepositoryName repository, List<RepositoryEvent> events) {
+        Map<Digest, PushedManifest> manifests = new HashMap<>();
+        for (RepositoryEvent event : events) {
+            if (event instanceof RepositoryEvent.ManifestPushed pushed) {
+                manifests.put(pushed.manifest().digest(), pushed.manifest());
+            } else if (event instanceof RepositoryEvent.ManifestDeleted deleted) {
+                assertThat(manifests.remove(deleted.digest()))
+                        .as("deleted: %s", deleted)
+                        .isNotNull();
+                assertThat(manifests).hasSize(deleted.left());
+            }
+        }
+        manifests.values().forEach(manifest -> {
+            assertThat(bytes(repository, manifest.digest()))
+                    .hasSize((int) manifest.descriptor().size());
+            manifest.references().forEach(digest -> bytes(repository, digest));
+        });
+    }
+
+    /** The bytes of a blob that was built or pushed here. */
+    private byte[] bytes(RepositoryName repository, Digest digest) {
+        Path tail = tail(digest);
+        Path links = store.resolve("repositories").resolve(repository.value());
+        assertThat(List.of("_manifests", "_blobs", "_pushed/manifests", "_pushed/blobs"))
+                .as("a link of %s", digest)
+                .anyMatch(folder -> Files.exists(links.resolve(folder).resolve(tail)));
+        try {
+            Path pushed = store.resolve("pushed").resolve(tail);
+            byte[] bytes = Files.readAllBytes(
+                    Files.exists(pushed) ? pushed : store.resolve("blobs").resolve(tail));
+            assertThat(digest.isOf(bytes)).isTrue();
+            return bytes;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Path tail(Digest digest) {
+        return Path.of(digest.algorithm(), digest.hex().substring(0, 2), digest.hex());
+    }
+
     /** The bytes of a blob that is whole and linked to its repository. */
     private byte[] published(RepositoryName repository, Descriptor descriptor) {
         Digest digest = descriptor.digest();
-        Path tail = Path.of(digest.algorithm(), digest.hex().substring(0, 2), digest.hex());
+        Path tail = tail(digest);
         Path links = store.resolve("repositories").resolve(repository.value());
         assertThat(Files.exists(links.resolve("_manifests").resolve(tail))
                         || Files.exists(links.resolve("_blobs").resolve(tail)))

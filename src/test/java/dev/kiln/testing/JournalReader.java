@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.kiln.build.BuildEvent;
 import dev.kiln.build.QueueEvent;
 import dev.kiln.image.TagEvent;
+import dev.kiln.repository.RepositoryEvent;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,6 +55,7 @@ public final class JournalReader {
             case "Build" -> BuildEvent.class;
             case "Tag" -> TagEvent.class;
             case "BuildQueue" -> QueueEvent.class;
+            case "Repository" -> RepositoryEvent.class;
             default -> throw new AssertionError("an entity that nobody expects: " + id);
         };
     }
@@ -112,6 +114,10 @@ public final class JournalReader {
 
     public Map<String, List<TagEvent>> tags() {
         return of("Tag", TagEvent.class);
+    }
+
+    public Map<String, List<RepositoryEvent>> repositories() {
+        return of("Repository", RepositoryEvent.class);
     }
 
     public List<QueueEvent> queue() {

@@ -169,17 +169,17 @@ public final class PullBench implements AutoCloseable {
             Duration hop) {
         return new RepositoryConfig(
                 new NamePattern("team/*"),
-                new RepositoryConfig.GitSourceConfig(
+                Optional.of(new RepositoryConfig.GitSourceConfig(
                         "https://git.example.com/{name}.git",
                         List.of("refs/heads/*"),
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(20),
                         Optional.empty(),
                         Optional.empty(),
-                        Optional.empty()),
+                        Optional.empty())),
                 platforms,
-                platforms.get(0),
-                "make",
+                Optional.of(platforms.get(0)),
+                Optional.of("make"),
                 start,
                 answerWhen,
                 Duration.ofSeconds(20),
@@ -187,7 +187,8 @@ public final class PullBench implements AutoCloseable {
                 hop.multipliedBy(12).dividedBy(5),
                 Plans.plans(hop, hop.multipliedBy(12).dividedBy(5)),
                 new RepositoryConfig.Build(
-                        Duration.ofMinutes(30), 1, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 20, 1 << 20));
+                        Duration.ofMinutes(30), 1, Duration.ofHours(1), Duration.ofSeconds(5), 1 << 20, 1 << 20),
+                false);
     }
 
     public static KilnConfig config(RepositoryConfig repository) {
@@ -213,7 +214,8 @@ public final class PullBench implements AutoCloseable {
                 new KilnConfig.Experimental(false),
                 new KilnConfig.Hints(false),
                 ClusterConfig.ALONE,
-                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO));
+                new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO),
+                new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 1000, false));
     }
 
     /** Of all nodes. */

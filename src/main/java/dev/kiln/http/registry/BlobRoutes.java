@@ -10,6 +10,7 @@ import akka.stream.javadsl.Source;
 import akka.util.ByteString;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.kiln.blob.Links;
 import dev.kiln.blob.SettlingContent;
 import dev.kiln.http.wire.ByteRange;
 import dev.kiln.http.wire.Call;
@@ -20,21 +21,29 @@ import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
+import dev.kiln.repository.Pushes;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 
 /** Blobs, each only through a repository that has a link to it, of either kind: a manifest is a blob too. */
 final class BlobRoutes {
+    /** Who pushed it may delete it. */
+    private static final HttpHeader REVALIDATE = Headers.of("Cache-Control", "no-cache");
+
     private static final HttpHeader ACCEPT_RANGES = Headers.of("Accept-Ranges", "bytes");
 
     private final SettlingContent content;
+    private final Executor blocking;
+    private final Pushing pushing;
 
     /** What is there is remembered for a moment: clients ask for one layer with HEAD and several ranges in a row. */
     private final Cache<Key, Long> sizes = Caffeine.newBuilder()
@@ -44,33 +53,79 @@ final class BlobRoutes {
 
     private record Key(RepositoryName repository, Digest digest) {}
 
-    BlobRoutes(SettlingContent content) {
+    BlobRoutes(SettlingContent content, Executor blocking, Pushing pushing) {
         this.content = content;
+        this.blocking = blocking;
+        this.pushing = pushing;
     }
 
-    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest) {
+    /** @param pushes whether clients push to this repository */
+    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest, boolean pushes) {
         Key key = new Key(repository, digest);
         Long known = sizes.getIfPresent(key);
         if (known != null) {
-            return CompletableFuture.completedFuture(render(call, digest, known));
+            return CompletableFuture.completedFuture(render(call, digest, known, Headers.IMMUTABLE));
         }
-        return find(key).thenApply(size -> {
-            sizes.put(key, size);
-            return render(call, digest, size);
-        });
-    }
-
-    private CompletionStage<Long> find(Key key) {
-        return content.link(key.repository(), key.digest())
-                .thenCompose(link -> {
-                    if (link.isEmpty()) {
-                        throw new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
+        CompletionStage<Boolean> found = pushes
+                ? CompletableFuture.supplyAsync(() -> used(key), blocking).thenCompose(link -> ofPush(key, link))
+                : built(key);
+        return found.thenCompose(pushed -> content.size(digest).thenApply(size -> {
+                    if (!pushed) {
+                        sizes.put(key, size);
                     }
-                    return content.size(key.digest());
-                })
+                    return render(call, digest, size, pushed ? REVALIDATE : Headers.IMMUTABLE);
+                }))
                 .exceptionally(failure -> {
                     throw problem(failure);
                 });
+    }
+
+    /** False, for it was built; fails where it was not. */
+    private CompletionStage<Boolean> built(Key key) {
+        return content.link(key.repository(), key.digest()).thenApply(link -> {
+            if (link.isEmpty() || link.get().origin().equals(Pushes.ORIGIN)) {
+                throw unknown();
+            }
+            return false;
+        });
+    }
+
+    /** Who is told that a pushed blob is there may be about to push a manifest that refers to it. */
+    private Optional<Links.Link> used(Key key) {
+        try {
+            Optional<Links.Link> link = content.content().links().find(key.repository(), key.digest());
+            return link.isPresent() && link.get().origin().equals(Pushes.ORIGIN)
+                    ? pushing.content().use(key.repository(), key.digest())
+                    : link;
+        } catch (IOException e) {
+            throw new CompletionException(e);
+        }
+    }
+
+    /**
+     * Whether a client pushed it. A link that is missing or a manifest's is confirmed by the repository's owner: what a
+     * manifest needs is there even if its link does not show, and a manifest that was deleted is gone though its link is
+     * not.
+     */
+    private CompletionStage<Boolean> ofPush(Key key, Optional<Links.Link> link) {
+        if (link.isPresent() && !link.get().origin().equals(Pushes.ORIGIN)) {
+            return CompletableFuture.completedFuture(false);
+        }
+        if (link.isPresent() && link.get().kind() == Links.Kind.BLOB) {
+            return CompletableFuture.completedFuture(true);
+        }
+        return pushing.repositories()
+                .manifest(key.repository(), key.digest())
+                .thenCompose(manifest -> manifest.isPresent()
+                        ? CompletableFuture.completedFuture(true)
+                        : pushing.repositories()
+                                .user(key.repository(), key.digest())
+                                .thenApply(Optional::isPresent))
+                .thenCompose(here -> here ? CompletableFuture.completedFuture(true) : built(key));
+    }
+
+    private static Problem unknown() {
+        return new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
     }
 
     private static RuntimeException problem(Throwable failure) {
@@ -84,12 +139,12 @@ final class BlobRoutes {
                 : new CompletionException(cause);
     }
 
-    private HttpResponse render(Call call, Digest digest, long size) {
+    private HttpResponse render(Call call, Digest digest, long size, HttpHeader caching) {
         String tag = '"' + digest.value() + '"';
         List<HttpHeader> headers = new ArrayList<>(8);
         headers.add(Headers.of("Docker-Content-Digest", digest.value()));
         headers.add(Headers.of("ETag", tag));
-        headers.add(Headers.IMMUTABLE);
+        headers.add(caching);
         headers.add(ACCEPT_RANGES);
         headers.add(Headers.NO_SNIFF);
         if (EntityTags.named(call.headers("if-none-match"), tag)) {

@@ -34,6 +34,8 @@ import dev.kiln.image.PullAnswer.BuildFailed;
 import dev.kiln.image.PullAnswer.KeepWaiting;
 import dev.kiln.image.PullAnswer.NotYet;
 import dev.kiln.image.PullAnswer.Served;
+import dev.kiln.image.PushedImages;
+import dev.kiln.image.UnknownTag;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.ImageForm;
@@ -52,6 +54,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -74,6 +77,9 @@ final class ManifestRoutes {
 
     private static final HttpHeader REVALIDATE = Headers.of("Cache-Control", "private, no-cache");
 
+    /** Who pushed it may delete it. */
+    private static final HttpHeader ANYBODYS_REVALIDATE = Headers.of("Cache-Control", "no-cache");
+
     private static final Map<String, ContentType> CONTENT_TYPES = Stream.of(
                     MediaTypes.OCI_INDEX, MediaTypes.OCI_MANIFEST, MediaTypes.DOCKER_LIST, MediaTypes.DOCKER_MANIFEST)
             .collect(Collectors.toUnmodifiableMap(Function.identity(), ContentTypes::parse));
@@ -83,17 +89,24 @@ final class ManifestRoutes {
     private final Optional<String> publicHost;
     private final Forwarding forwarding;
     private final List<HttpHeader> caching;
+    private final PushedImages pushed;
 
     /** The answers to hits, which are always the same. Each lives no longer than what it was made of. */
     private final Cache<Served, HttpResponse> byTag = answers();
 
     private final Cache<Served, HttpResponse> byDigest = answers();
 
-    ManifestRoutes(Images images, KilnConfig.Http http, Supplier<String> publicUrl) {
+    ManifestRoutes(
+            Images images,
+            PushedImages pushed,
+            KilnConfig.Http http,
+            Forwarding forwarding,
+            Supplier<String> publicUrl) {
         this.images = images;
+        this.pushed = pushed;
         this.publicUrl = publicUrl;
         this.publicHost = http.publicHost();
-        this.forwarding = new Forwarding(http.trustedProxies());
+        this.forwarding = forwarding;
         this.caching = List.of(REVALIDATE, Headers.of("Vary", vary(forwarding)));
     }
 
@@ -107,7 +120,32 @@ final class ManifestRoutes {
         return Caffeine.newBuilder().weakKeys().maximumSize(10_000).build();
     }
 
+    /** The source's tag, and where it has none, the pushed one. */
     CompletionStage<HttpResponse> byTag(
+            Call call, RepositoryConfig config, ManifestByTag path, Optional<UsernameHint> username) {
+        if (!config.push()) {
+            return ofSource(call, config, path, username);
+        }
+        if (config.source().isEmpty() || path.tag().isReferrersFallback()) {
+            return ofPush(
+                    call, path, new Problem(ProblemCode.MANIFEST_UNKNOWN, "no such tag was pushed to this repository"));
+        }
+        return ofSource(call, config, path, username).exceptionallyCompose(failure -> {
+            Throwable cause =
+                    failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+            return cause instanceof UnknownTag unknown
+                    ? ofPush(call, path, unknown)
+                    : CompletableFuture.failedFuture(cause);
+        });
+    }
+
+    /** As it was pushed, whatever {@code Accept} and hints say. */
+    private CompletionStage<HttpResponse> ofPush(Call call, ManifestByTag path, Problem unknown) {
+        return pushed.find(path.name(), path.tag())
+                .thenApply(served -> render(call, served.orElseThrow(() -> unknown), byTag, caching));
+    }
+
+    private CompletionStage<HttpResponse> ofSource(
             Call call, RepositoryConfig config, ManifestByTag path, Optional<UsernameHint> username) {
         Hints.Reading.Accepted said = hints(call, config, path.tag(), username);
         Optional<String> hop =
@@ -156,14 +194,18 @@ final class ManifestRoutes {
         return call.query().all(Hints.PARAMETER).equals(List.of(ALL));
     }
 
-    CompletionStage<HttpResponse> byDigest(Call call, RepositoryName name, Digest digest) {
+    /** @param pushes whether clients push to this repository, whose owner then knows what is there */
+    CompletionStage<HttpResponse> byDigest(Call call, RepositoryName name, Digest digest, boolean pushes) {
         return images.manifest(name, digest)
-                .thenApply(served -> render(
-                        call,
-                        served.orElseThrow(() -> new Problem(
-                                ProblemCode.MANIFEST_UNKNOWN, "this repository has no manifest of that digest")),
-                        byDigest,
-                        List.of(Headers.IMMUTABLE)));
+                .thenCompose(served -> pushes && served.map(Served::pushed).orElse(true)
+                        ? pushed.find(name, digest)
+                        : CompletableFuture.completedFuture(served))
+                .thenApply(found -> {
+                    Served served = found.orElseThrow(() -> new Problem(
+                            ProblemCode.MANIFEST_UNKNOWN, "this repository has no manifest of that digest"));
+                    return render(
+                            call, served, byDigest, List.of(served.pushed() ? ANYBODYS_REVALIDATE : Headers.IMMUTABLE));
+                });
     }
 
     private Hints.Reading.Accepted hints(Call call, RepositoryConfig config, Tag tag, Optional<UsernameHint> username) {

@@ -42,13 +42,24 @@ public sealed interface RegistryPath {
     /** {@code /v2/<name>/referrers/<digest>} */
     record Referrers(RepositoryName name, Digest digest) implements Named {}
 
-    /** {@code /v2/<name>/blobs/uploads/} and all below */
+    /** {@code /v2/<name>/blobs/uploads/} */
     record Uploads(RepositoryName name) implements Named {}
+
+    /**
+     * {@code /v2/<name>/blobs/uploads/<id>}
+     *
+     * @param id any text
+     */
+    record Upload(RepositoryName name, String id) implements Named {}
+
+    /** {@code /v2/_catalog} */
+    record Catalog() implements RegistryPath {}
 
     /** No endpoint, or one whose name, tag or digest is outside the grammar. */
     record Invalid(Problem problem) implements RegistryPath {}
 
     String PREFIX = "/v2/";
+    String CATALOG = PREFIX + "_catalog";
 
     /** Not called what it holds: Docker takes a 404 with that word for one that says something else. */
     String HINT_PREFIX = PREFIX + "p/";
@@ -79,6 +90,9 @@ public sealed interface RegistryPath {
         if (rawPath.length() <= PREFIX.length()) {
             return new ApiVersion();
         }
+        if (rawPath.equals(CATALOG)) {
+            return new Catalog();
+        }
         int last = rawPath.lastIndexOf('/');
         int before = rawPath.lastIndexOf('/', last - 1);
         if (last < PREFIX.length() || before < PREFIX.length() - 1) {
@@ -88,7 +102,10 @@ public sealed interface RegistryPath {
         int keyword = before + 1;
         int length = last - keyword;
         if (isAt(rawPath, keyword, length, "uploads") && rawPath.startsWith("/blobs", before - "/blobs".length())) {
-            return named(rawPath, before - "/blobs".length(), Uploads::new);
+            return named(
+                    rawPath,
+                    before - "/blobs".length(),
+                    name -> reference.isEmpty() ? new Uploads(name) : new Upload(name, reference));
         }
         if (isAt(rawPath, keyword, length, "manifests")) {
             return named(rawPath, before, name -> manifest(name, reference));

@@ -35,7 +35,8 @@ public sealed interface ByteRange {
         long begin = number(first);
         long end = last.isEmpty() ? Long.MAX_VALUE : number(last);
         if (end < begin) {
-            return new Whole();
+            // It may be ignored or refused (RFC 9110, 14.2); the conformance suite of registries wants it refused.
+            return new Unsatisfiable();
         }
         return begin >= size ? new Unsatisfiable() : new Part(begin, Math.min(end, size - 1) - begin + 1);
     }

@@ -24,6 +24,7 @@ public final class Call {
     private final String path;
     private final Query query;
     private final CompletionStage<Void> gone;
+    private volatile boolean bodyRead;
 
     private Call(
             HttpRequest request, Iterable<HttpHeader> headers, String path, Query query, CompletionStage<Void> gone) {
@@ -80,6 +81,27 @@ public final class Call {
 
     public boolean isPost() {
         return request.method().equals(HttpMethods.POST);
+    }
+
+    public boolean isPut() {
+        return request.method().equals(HttpMethods.PUT);
+    }
+
+    public boolean isPatch() {
+        return request.method().equals(HttpMethods.PATCH);
+    }
+
+    public boolean isDelete() {
+        return request.method().equals(HttpMethods.DELETE);
+    }
+
+    /** To be told when the whole body has been read: the connection can then take the next request. */
+    public void onBodyRead() {
+        bodyRead = true;
+    }
+
+    public boolean isBodyRead() {
+        return bodyRead || request.entity().isKnownEmpty();
     }
 
     /** GET or HEAD. */

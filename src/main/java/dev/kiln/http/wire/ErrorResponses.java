@@ -9,6 +9,7 @@ import akka.http.javadsl.model.StatusCodes;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
@@ -78,6 +79,25 @@ public final class ErrorResponses {
                 .withStatus(status(status, OneLine.of(reason, MAX_REASON)))
                 .withHeaders(all)
                 .withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, bytes(body)));
+    }
+
+    /**
+     * The same error of several things.
+     *
+     * @param details one for each of them, for machines
+     */
+    public static HttpResponse ofAll(ProblemCode code, String message, List<Map<String, String>> details) {
+        String line = OneLine.of(message, MAX_MESSAGE);
+        ObjectNode body = JSON.createObjectNode();
+        ArrayNode errors = body.putArray("errors");
+        for (Map<String, String> detail : details) {
+            ObjectNode object = errors.addObject()
+                    .put("code", code.name())
+                    .put("message", line)
+                    .putObject("detail");
+            detail.forEach(object::put);
+        }
+        return of(code, line, List.of()).withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, bytes(body)));
     }
 
     private static StatusCode status(int status, String reason) {

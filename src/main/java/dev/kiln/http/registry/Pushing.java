@@ -1,0 +1,29 @@
+package dev.kiln.http.registry;
+
+import akka.stream.Materializer;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.PushedContent;
+import dev.kiln.image.PushedImages;
+import dev.kiln.repository.Pushes;
+import dev.kiln.repository.Repositories;
+import java.util.concurrent.Executor;
+
+/**
+ * What repositories that clients push to are served from.
+ *
+ * @param content what was pushed
+ * @param store what was pushed and what was built
+ * @param blocking writes to the store, and never anything else
+ * @param materializer runs the streams of uploads
+ */
+public record Pushing(
+        Repositories repositories,
+        Pushes pushes,
+        PushedImages images,
+        PushedContent content,
+        ContentStore store,
+        Executor blocking,
+        Materializer materializer) {
+    /** The dispatcher of {@link #blocking}, by its name in the configuration. */
+    public static final String DISPATCHER = "kiln-upload-dispatcher";
+}

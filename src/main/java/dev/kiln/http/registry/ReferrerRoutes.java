@@ -1,0 +1,141 @@
+package dev.kiln.http.registry;
+
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.HttpHeader;
+import akka.http.javadsl.model.HttpResponse;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kiln.http.wire.Call;
+import dev.kiln.http.wire.ErrorResponses;
+import dev.kiln.http.wire.Headers;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.ImageManifest;
+import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import dev.kiln.repository.PushedManifest;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Who says something about a manifest: signatures, bills of materials (distribution specification, "Listing Referrers"). The
+ * repository's owner knows who they are; their annotations are read from the manifests themselves.
+ */
+final class ReferrerRoutes {
+    /** An answer is a manifest, and no larger than one. */
+    private static final int MAX_BYTES = ImageManifest.MAX_SIZE;
+
+    /** What is read for one answer. */
+    private static final long MAX_READ = 4L * MAX_BYTES;
+
+    private static final int ROOM = 1024;
+    private static final String FILTER = "artifactType";
+    private static final String LAST = "last";
+
+    private final Pushing pushing;
+
+    ReferrerRoutes(Pushing pushing) {
+        this.pushing = pushing;
+    }
+
+    /** No referrers. */
+    static HttpResponse none() {
+        return render(index(), List.of());
+    }
+
+    /** {@code GET /v2/<name>/referrers/<digest>[?artifactType=<type>][&last=<digest>]} */
+    CompletionStage<HttpResponse> list(Call call, RepositoryName name, Digest subject) {
+        Optional<String> type = call.query().one(FILTER).filter(text -> !text.isEmpty());
+        Optional<Digest> last = call.query().one(LAST).map(UploadRoutes::digest);
+        return pushing.repositories()
+                .referrers(name, subject, type, last)
+                .thenApplyAsync(page -> page(call.path(), page.manifests(), page.more(), type), pushing.blocking());
+    }
+
+    private HttpResponse page(String path, List<PushedManifest> manifests, boolean more, Optional<String> type) {
+        ObjectNode index = index();
+        ArrayNode listed = index.withArray("manifests");
+        long bytes = ROOM;
+        long read = 0;
+        boolean cut = more;
+        Optional<Digest> end = Optional.empty();
+        for (PushedManifest manifest : manifests) {
+            read += manifest.descriptor().size();
+            if (read > MAX_READ && end.isPresent()) {
+                cut = true;
+                break;
+            }
+            ObjectNode descriptor = descriptor(manifest);
+            annotations(manifest.digest()).ifPresent(all -> descriptor.set("annotations", all));
+            long size = ErrorResponses.bytes(descriptor).length + 1L;
+            // One that is larger than an answer by itself is listed all the same.
+            if (bytes + size > MAX_BYTES && end.isPresent()) {
+                cut = true;
+                break;
+            }
+            bytes += size;
+            listed.add(descriptor);
+            end = Optional.of(manifest.digest());
+        }
+        List<HttpHeader> headers = new ArrayList<>();
+        type.ifPresent(applied -> headers.add(Headers.of("OCI-Filters-Applied", FILTER)));
+        if (cut && end.isPresent()) {
+            String filter = type.map(text -> FILTER + "=" + URLEncoder.encode(text, StandardCharsets.UTF_8) + "&")
+                    .orElse("");
+            headers.add(Headers.of(
+                    "Link",
+                    "<" + path + "?" + filter + LAST + "="
+                            + URLEncoder.encode(end.get().value(), StandardCharsets.UTF_8) + ">; rel=\"next\""));
+        }
+        return render(index, headers);
+    }
+
+    private static ObjectNode descriptor(PushedManifest manifest) {
+        ObjectNode descriptor = JsonNodeFactory.instance
+                .objectNode()
+                .put("mediaType", manifest.descriptor().mediaType())
+                .put("digest", manifest.digest().value())
+                .put("size", manifest.descriptor().size());
+        manifest.artifactType().ifPresent(type -> descriptor.put(FILTER, type));
+        return descriptor;
+    }
+
+    private Optional<JsonNode> annotations(Digest digest) {
+        try (InputStream in = pushing.store().blobs().open(digest)) {
+            JsonNode annotations = ImageManifest.parseObject(in.readNBytes(ImageManifest.MAX_SIZE))
+                    .path("annotations");
+            return annotations.isObject() ? Optional.of(annotations) : Optional.empty();
+        } catch (NoSuchFileException e) {
+            throw new Problem(ProblemCode.UNAVAILABLE, "a referrer does not show in the content store: try again");
+        } catch (IOException e) {
+            throw new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", e);
+        }
+    }
+
+    private static ObjectNode index() {
+        ObjectNode index =
+                JsonNodeFactory.instance.objectNode().put("schemaVersion", 2).put("mediaType", MediaTypes.OCI_INDEX);
+        index.putArray("manifests");
+        return index;
+    }
+
+    private static HttpResponse render(ObjectNode index, List<HttpHeader> headers) {
+        List<HttpHeader> all = new ArrayList<>(headers);
+        all.add(Headers.NO_SNIFF);
+        all.add(Headers.NO_STORE);
+        return HttpResponse.create()
+                .withHeaders(all)
+                .withEntity(HttpEntities.create(
+                        ManifestRoutes.contentType(MediaTypes.OCI_INDEX), ErrorResponses.bytes(index)));
+    }
+}

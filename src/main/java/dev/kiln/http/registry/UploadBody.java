@@ -1,0 +1,68 @@
+package dev.kiln.http.registry;
+
+import akka.http.javadsl.model.HttpEntity;
+import akka.stream.ActorAttributes;
+import akka.stream.Attributes;
+import akka.stream.Materializer;
+import akka.stream.javadsl.Flow;
+import akka.stream.javadsl.Sink;
+import akka.util.ByteString;
+import dev.kiln.blob.UploadChunk;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * The way of a request's body into the store: the disk sets the pace, and what waits for it is one piece of what the socket
+ * gave.
+ */
+final class UploadBody {
+    /** The body is longer than the client said it would be. */
+    static final class TooLong extends Problem {
+        private static final long serialVersionUID = 1L;
+
+        TooLong(long expected) {
+            super(
+                    ProblemCode.SIZE_INVALID,
+                    "the body is longer than the " + expected + " bytes that Content-Range says");
+        }
+    }
+
+    private final Materializer materializer;
+
+    UploadBody(Materializer materializer) {
+        this.materializer = materializer;
+    }
+
+    /**
+     * Writes a body into a chunk, which it neither commits nor closes. Fails with an {@link UncheckedIOException} when the
+     * store does, with {@link TooLong}, or with Akka's failure when the client breaks off; the chunk then holds all that came
+     * before that.
+     *
+     * @param most how many bytes there may be
+     */
+    CompletionStage<Long> into(UploadChunk chunk, HttpEntity body, long most) {
+        return body.withoutSizeLimit()
+                .getDataBytes()
+                .via(Flow.<ByteString>create()
+                        .map(bytes -> write(chunk, bytes, most))
+                        .withAttributes(
+                                ActorAttributes.dispatcher(Pushing.DISPATCHER).and(Attributes.inputBuffer(1, 1)))
+                        .async())
+                .runWith(Sink.fold(0L, Long::sum), materializer);
+    }
+
+    private static long write(UploadChunk chunk, ByteString bytes, long most) {
+        if (bytes.size() > most - chunk.size()) {
+            throw new TooLong(most);
+        }
+        try {
+            chunk.out().write(bytes.toArrayUnsafe());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return bytes.size();
+    }
+}

@@ -1,0 +1,330 @@
+package dev.kiln.http.registry;
+
+import akka.http.javadsl.model.HttpEntity;
+import akka.http.javadsl.model.HttpHeader;
+import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.StatusCodes;
+import dev.kiln.blob.LowOnSpaceException;
+import dev.kiln.blob.StagedBlob.DigestMismatchException;
+import dev.kiln.blob.UploadChunk;
+import dev.kiln.blob.Uploads;
+import dev.kiln.blob.Uploads.NoSuchUploadException;
+import dev.kiln.blob.Uploads.OffsetException;
+import dev.kiln.http.registry.RegistryPath.Upload;
+import dev.kiln.http.wire.Call;
+import dev.kiln.http.wire.ErrorResponses;
+import dev.kiln.http.wire.Headers;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Blobs on their way in (distribution specification, "Pushing blobs"). Any node goes on with an upload of any other. */
+final class UploadRoutes {
+    private static final Logger LOG = LoggerFactory.getLogger(UploadRoutes.class);
+
+    /** For a large blob to be hashed and flushed after its last byte. */
+    private static final Duration FINISHING = Duration.ofMinutes(15);
+
+    private final Pushing pushing;
+    private final UploadBody body;
+
+    UploadRoutes(Pushing pushing) {
+        this.pushing = pushing;
+        this.body = new UploadBody(pushing.materializer());
+    }
+
+    private Uploads uploads() {
+        return pushing.content().uploads();
+    }
+
+    /** {@code POST /v2/<name>/blobs/uploads/}, without {@code mount} */
+    CompletionStage<HttpResponse> begin(Call call, RepositoryName name) {
+        Optional<Digest> digest = call.query().one("digest").map(UploadRoutes::digest);
+        call.query().one("digest-algorithm").ifPresent(UploadRoutes::requireKnown);
+        return blocking(() -> uploads().open(name)).thenCompose(id -> {
+            Upload upload = new Upload(name, id);
+            return digest.isEmpty()
+                    ? CompletableFuture.completedFuture(progress(StatusCodes.ACCEPTED.intValue(), upload, 0))
+                    : whole(call, upload, digest.get());
+        });
+    }
+
+    /** {@code POST /v2/<name>/blobs/uploads/?digest=<digest>}: all of it in one request, or nothing of it. */
+    private CompletionStage<HttpResponse> whole(Call call, Upload upload, Digest digest) {
+        return finish(call, upload, 0, Long.MAX_VALUE, digest).exceptionallyCompose(failure -> {
+            pushing.blocking().execute(() -> {
+                try {
+                    uploads().cancel(upload.name(), upload.id());
+                } catch (IOException e) {
+                    LOG.debug("an upload could not be cancelled; it expires", e);
+                }
+            });
+            return CompletableFuture.failedFuture(problem(failure));
+        });
+    }
+
+    /** {@code GET|HEAD|PATCH|PUT|DELETE /v2/<name>/blobs/uploads/<id>} */
+    CompletionStage<HttpResponse> handle(Call call, Upload upload) {
+        if (call.isGet()) {
+            return offset(upload).thenApply(offset -> progress(StatusCodes.NO_CONTENT.intValue(), upload, offset));
+        }
+        if (call.isDelete()) {
+            return blocking(() -> {
+                if (!uploads().cancel(upload.name(), upload.id())) {
+                    throw unknown();
+                }
+                return HttpResponse.create().withStatus(StatusCodes.NO_CONTENT).withHeaders(List.of(Headers.NO_STORE));
+            });
+        }
+        Supplier<CompletionStage<HttpResponse>> take;
+        if (call.isPatch()) {
+            take = () -> patch(call, upload);
+        } else if (call.isPut()) {
+            take = () -> put(call, upload);
+        } else {
+            return CompletableFuture.completedFuture(ErrorResponses.of(
+                    ProblemCode.UNSUPPORTED,
+                    "an upload takes chunks by PATCH and ends with PUT",
+                    List.of(Headers.allow("GET, PATCH, PUT, DELETE"))));
+        }
+        return take.get().exceptionally(failure -> {
+            if (cause(failure) instanceof OffsetException wrong) {
+                return outOfOrder(upload, wrong.offset());
+            }
+            throw problem(failure);
+        });
+    }
+
+    private CompletionStage<HttpResponse> patch(Call call, Upload upload) {
+        Optional<ContentRange> range = range(call);
+        return place(call, upload, range)
+                .thenCompose(from -> append(call, upload, from, range))
+                .thenApply(offset -> progress(StatusCodes.ACCEPTED.intValue(), upload, offset));
+    }
+
+    private CompletionStage<HttpResponse> put(Call call, Upload upload) {
+        Digest digest = call.query()
+                .one("digest")
+                .map(UploadRoutes::digest)
+                .orElseThrow(() -> new Problem(
+                        ProblemCode.DIGEST_INVALID, "an upload ends with the parameter digest, of the whole blob"));
+        Optional<ContentRange> range = range(call);
+        if (call.request().entity().isKnownEmpty()) {
+            call.allow(FINISHING);
+            return offset(upload)
+                    .thenCompose(offset -> range.isPresent() && range.get().first() != offset
+                            ? CompletableFuture.completedFuture(outOfOrder(upload, offset))
+                            : blocking(() ->
+                                    created(upload.name(), uploads().finish(upload.name(), upload.id(), digest))));
+        }
+        return place(call, upload, range)
+                .thenCompose(from -> finish(
+                        call, upload, from, range.map(ContentRange::length).orElse(Long.MAX_VALUE), digest));
+    }
+
+    /** Where a chunk begins: where its range says, or else at the end of what is there. */
+    private CompletionStage<Long> place(Call call, Upload upload, Optional<ContentRange> range) {
+        OptionalLong length = call.request().entity().getContentLengthOption();
+        if (range.isPresent()
+                && length.isPresent()
+                && length.getAsLong() != range.get().length()) {
+            throw new Problem(
+                    ProblemCode.SIZE_INVALID,
+                    "the body has " + length.getAsLong() + " bytes, and Content-Range says "
+                            + range.get().length());
+        }
+        return range.isPresent() ? CompletableFuture.completedFuture(range.get().first()) : offset(upload);
+    }
+
+    /** What came of a body that breaks off is kept: the client asks how much that is, and goes on there. */
+    private CompletionStage<Long> append(Call call, Upload upload, long from, Optional<ContentRange> range) {
+        long most = range.map(ContentRange::length).orElse(Long.MAX_VALUE);
+        return chunk(upload, from)
+                .thenCompose(chunk -> receive(call, chunk, most)
+                        .handle((size, failure) -> ending(() -> {
+                            try (chunk) {
+                                if (failure != null && !isBrokenOff(failure)) {
+                                    throw problem(failure);
+                                }
+                                if (failure == null && range.isPresent() && size != most) {
+                                    throw new Problem(
+                                            ProblemCode.SIZE_INVALID,
+                                            "the body has " + size + " bytes, and Content-Range says " + most);
+                                }
+                                return chunk.size() == 0 ? from : chunk.commit();
+                            }
+                        }))
+                        .thenCompose(offset -> offset));
+    }
+
+    private CompletionStage<HttpResponse> finish(Call call, Upload upload, long from, long most, Digest digest) {
+        return chunk(upload, from)
+                .thenCompose(chunk -> receive(call, chunk, most)
+                        .handle((size, failure) -> ending(() -> {
+                            try (chunk) {
+                                if (failure != null) {
+                                    throw problem(failure);
+                                }
+                                if (most != Long.MAX_VALUE && size != most) {
+                                    throw new Problem(
+                                            ProblemCode.SIZE_INVALID,
+                                            "the body has " + size + " bytes, and Content-Range says " + most);
+                                }
+                                return created(upload.name(), chunk.finish(digest));
+                            }
+                        }))
+                        .thenCompose(response -> response));
+    }
+
+    private CompletionStage<UploadChunk> chunk(Upload upload, long from) {
+        return blocking(() -> uploads().append(upload.name(), upload.id(), from));
+    }
+
+    private CompletionStage<Long> receive(Call call, UploadChunk chunk, long most) {
+        HttpEntity entity = call.request().entity();
+        return body.into(chunk, entity, most).thenApply(size -> {
+            call.onBodyRead();
+            call.allow(FINISHING);
+            return size;
+        });
+    }
+
+    private CompletionStage<Long> offset(Upload upload) {
+        return blocking(() -> uploads().offset(upload.name(), upload.id()).orElseThrow(UploadRoutes::unknown));
+    }
+
+    private static Optional<ContentRange> range(Call call) {
+        return call.header("content-range")
+                .map(text -> ContentRange.parse(text)
+                        .orElseThrow(() -> new Problem(
+                                ProblemCode.BLOB_UPLOAD_INVALID,
+                                StatusCodes.RANGE_NOT_SATISFIABLE.intValue(),
+                                "Content-Range is not of the form <first byte>-<last byte>")));
+    }
+
+    static Digest digest(String text) {
+        return Digest.parse(text)
+                .orElseThrow(() -> new Problem(
+                        ProblemCode.DIGEST_INVALID,
+                        "the digest is not of the form sha256:<64 lower-case hex digits> or sha512:<128>"));
+    }
+
+    private static void requireKnown(String algorithm) {
+        if (!algorithm.equals("sha256") && !algorithm.equals("sha512")) {
+            throw new Problem(ProblemCode.DIGEST_INVALID, "digests are sha256 or sha512 here");
+        }
+    }
+
+    private static HttpResponse progress(int status, Upload upload, long offset) {
+        return HttpResponse.create().withStatus(status).withHeaders(headers(upload, offset));
+    }
+
+    /** @param offset how many bytes are acknowledged; a range cannot say none, and so none is said as one is */
+    private static List<HttpHeader> headers(Upload upload, long offset) {
+        return List.of(
+                Headers.of("Location", RegistryPath.PREFIX + upload.name() + "/blobs/uploads/" + upload.id()),
+                Headers.of("Range", "0-" + Math.max(0, offset - 1)),
+                Headers.of("Docker-Upload-UUID", upload.id()),
+                Headers.NO_STORE);
+    }
+
+    private static HttpResponse outOfOrder(Upload upload, long offset) {
+        List<HttpHeader> headers = new ArrayList<>(headers(upload, offset));
+        headers.remove(Headers.NO_STORE);
+        return ErrorResponses.of(
+                ProblemCode.BLOB_UPLOAD_INVALID,
+                StatusCodes.RANGE_NOT_SATISFIABLE.intValue(),
+                "the upload goes on at byte " + offset,
+                Map.of(),
+                headers);
+    }
+
+    static HttpResponse created(RepositoryName name, Descriptor blob) {
+        return HttpResponse.create()
+                .withStatus(StatusCodes.CREATED)
+                .withHeaders(List.of(
+                        Headers.of("Location", RegistryPath.PREFIX + name + "/blobs/" + blob.digest()),
+                        Headers.of("Docker-Content-Digest", blob.digest().value()),
+                        Headers.NO_STORE));
+    }
+
+    private interface Work<A> {
+        A run() throws IOException;
+    }
+
+    /** Work whose wrong offsets are for {@link #handle} to answer. */
+    private <A> CompletionStage<A> ending(Work<A> work) {
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    try {
+                        return work.run();
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                },
+                pushing.blocking());
+    }
+
+    private <A> CompletionStage<A> blocking(Work<A> work) {
+        return ending(work)
+                .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
+                        cause(failure) instanceof OffsetException wrong
+                                ? new UncheckedIOException(wrong)
+                                : problem(failure)));
+    }
+
+    private static Problem unknown() {
+        return new Problem(
+                ProblemCode.BLOB_UPLOAD_UNKNOWN,
+                "there is no such upload in this repository: it ended or expired, begin a new one");
+    }
+
+    private static boolean isBrokenOff(Throwable failure) {
+        return !(cause(failure) instanceof IOException) && !(cause(failure) instanceof Problem);
+    }
+
+    private static Throwable cause(Throwable failure) {
+        Throwable cause = failure;
+        while ((cause instanceof CompletionException || cause instanceof UncheckedIOException)
+                && cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause;
+    }
+
+    static Problem problem(Throwable failure) {
+        Throwable cause = cause(failure);
+        if (cause instanceof Problem problem) {
+            return problem;
+        }
+        if (cause instanceof NoSuchUploadException) {
+            return unknown();
+        }
+        if (cause instanceof DigestMismatchException) {
+            return new Problem(ProblemCode.DIGEST_INVALID, cause.getMessage());
+        }
+        if (cause instanceof LowOnSpaceException) {
+            return new Problem(ProblemCode.UNAVAILABLE, cause.getMessage(), cause);
+        }
+        if (cause instanceof IOException) {
+            return new Problem(ProblemCode.UNAVAILABLE, "the content store could not be written: try again", cause);
+        }
+        return new Problem(ProblemCode.BLOB_UPLOAD_INVALID, "the body did not come whole: send the rest of it");
+    }
+}
