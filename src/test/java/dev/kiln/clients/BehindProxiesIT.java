@@ -44,13 +44,15 @@ final class BehindProxiesIT {
     private static Team team;
     private static TestAuthority authority;
     private static KilnProcess server;
+    private static URI listener;
 
     @BeforeAll
     static void start() {
+        listener = URI.create("http://127.0.0.1:" + ReverseProxy.freePort());
         team = Team.create(temp, "app", Map.of("build.sh", Gate.await("GATE") + Team.IMAGE, "fails.sh", "exit 1\n"));
         authority = TestAuthority.create(temp);
         server = KilnProcess.start(temp, """
-                kiln.http { public-url = "https://registry.test", trusted-proxies = ["127.0.0.2", "127.0.0.3"] }
+                kiln.http { port = %d, public-url = "https://registry.test", trusted-proxies = ["127.0.0.2", "127.0.0.3"] }
                 kiln.builders {
                   nginx { type = command, command = [bash, build.sh], environment { GATE = "%s" } }
                   haproxy { type = command, command = [bash, build.sh], environment { GATE = "%s" } }
@@ -66,7 +68,11 @@ final class BehindProxiesIT {
                   { name = "fails/*", builder = fails }
                 ]
                 """.formatted(
-                        GATES.get("nginx").number(), GATES.get("haproxy").number(), NEVER.number(), team.url()));
+                        listener.getPort(),
+                        GATES.get("nginx").number(),
+                        GATES.get("haproxy").number(),
+                        NEVER.number(),
+                        team.url()));
     }
 
     @AfterAll
@@ -87,7 +93,7 @@ final class BehindProxiesIT {
     @ParameterizedTest
     @ValueSource(strings = {"nginx", "haproxy"})
     void everyClientIsSentBackOverTlsAndEndsWithTheImage(String kind) throws Exception {
-        try (Tap tap = Tap.before(server.registry(), "HTTP/1.1 307 ");
+        try (Tap tap = Tap.before(listener, "HTTP/1.1 307 ");
                 ReverseProxy proxy = proxy(kind, "pulls", URI.create("http://" + tap.host()))) {
             Map<String, CompletableFuture<Outcome>> pulls = new LinkedHashMap<>();
             for (Client client : Client.all(Files.createDirectory(temp.resolve(kind)))) {
@@ -130,7 +136,7 @@ final class BehindProxiesIT {
     @ParameterizedTest
     @ValueSource(strings = {"nginx", "haproxy"})
     void aRedirectStaysOnThePublicNameAndTheProxyIsBelievedAboutTheClient(String kind) throws Exception {
-        try (ReverseProxy proxy = proxy(kind, "names", server.registry())) {
+        try (ReverseProxy proxy = proxy(kind, "names", listener)) {
             String url = "https://linux-arm64.registry.test:" + proxy.port();
             String name = "never/" + kind;
             assertThat(curl(
@@ -153,7 +159,7 @@ final class BehindProxiesIT {
     @Test
     void whoIsNoProxyIsNotBelieved() throws Exception {
         String name = "never/stranger";
-        try (Wire wire = new Wire(server.registry().getPort())) {
+        try (Wire wire = new Wire(listener.getPort())) {
             assertThat(wire.exchange("GET /v2/" + name + "/manifests/main HTTP/1.1\r\nHost: registry.test\r\n"
                                     + "User-Agent: curl/8\r\nX-Forwarded-Host: linux-arm64.registry.test\r\n"
                                     + "X-Forwarded-Proto: gopher\r\n"

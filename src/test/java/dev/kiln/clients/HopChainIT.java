@@ -102,10 +102,16 @@ final class HopChainIT {
     /** Both wait for a worker; who stays came first, so that nothing but his absence ends the other's waiting. */
     @Test
     void nobodyWaitsForAClientThatHasGone() throws Exception {
-        get(MAIN); // takes the only worker
         try (Wire stays = new Wire(server.registry().getPort());
                 Wire goes = new Wire(server.registry().getPort());
                 Wire admin = new Wire(server.admin().getPort())) {
+            Awaitility.await("somebody has the only worker")
+                    .pollInSameThread()
+                    .atMost(Duration.ofMinutes(1))
+                    .until(() -> get(MAIN).status() > 0
+                            && !json(admin, "/api/v1/builds?repository=short/app&phase=running")
+                                    .path("builds")
+                                    .isEmpty());
             stays.send(held("long/stays"));
             awaitAwaited(admin, "long/stays", true);
             goes.send(held("long/goes"));

@@ -22,7 +22,7 @@ import org.awaitility.Awaitility;
  */
 public final class KilnProcess implements AutoCloseable {
     private static final Pattern GREETING =
-            Pattern.compile("Kiln serves images on (http://\\S+), and operators on (http://\\S+)");
+            Pattern.compile("Kiln serves images on (https?://\\S+), and operators on (http://\\S+)");
 
     private final Path directory;
     private final List<String> javaOptions;
@@ -142,7 +142,7 @@ public final class KilnProcess implements AutoCloseable {
         }
     }
 
-    /** The public listener's address, without a trailing slash. */
+    /** The public listener's address, or what {@code http.public-url} says it is, without a trailing slash. */
     public URI registry() {
         return registry;
     }

@@ -41,7 +41,7 @@ final class ClusterThroughput {
             for (int i = 0; i < tags; i++) {
                 String path = REPOSITORY + i;
                 pulls.add(threads.submit(() -> {
-                    Images.text(balancer, path);
+                    Images.pullUntilAnswered(balancer, path);
                     return null;
                 }));
             }

@@ -174,8 +174,10 @@ public final class LoadTests {
             Recovery recovery = new Recovery(cluster);
             recovery.buildAll();
             double builder = recovery.killBuilder();
+            OUT.printf("recovery, %s: the build of a killed builder was resumed after %.1f s%n", then, builder);
             Recovery.Pulls pulls = recovery.killOldest();
             recovery.close();
+            OUT.printf("recovery, %s: pulls were answered after %s and %s s%n", then, pulls.others(), pulls.owned());
             boolean away = then.equals("away");
             String node = away ? "a registry node is gone" : "a registry node is killed, and started again";
             report.note(

@@ -61,7 +61,7 @@ final class Recovery {
 
     void buildAll() throws IOException, InterruptedException {
         each(i -> {
-            untilAnswered(path(i), System.nanoTime());
+            Images.pullUntilAnswered(cluster.balancer(), path(i));
             return null;
         });
     }
@@ -97,19 +97,9 @@ final class Recovery {
         return index.substring(start, start + REVISION_LENGTH);
     }
 
-    /** Pulls again and again, as people do, until there is an image. */
     private double untilAnswered(String path, long since) throws IOException, InterruptedException {
-        while (true) {
-            try {
-                Images.text(cluster.balancer(), path);
-                return (System.nanoTime() - since) / 1e9;
-            } catch (IOException e) {
-                if (System.nanoTime() - since > PATIENCE_SECONDS * 1_000_000_000L) {
-                    throw e;
-                }
-                TimeUnit.MILLISECONDS.sleep(100);
-            }
-        }
+        Images.pullUntilAnswered(cluster.balancer(), path);
+        return (System.nanoTime() - since) / 1e9;
     }
 
     /** Seconds from the kill of a builder to the next attempt of the build that it ran. */
