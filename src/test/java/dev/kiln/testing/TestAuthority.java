@@ -32,8 +32,8 @@ public final class TestAuthority {
 
     public static TestAuthority create(Path directory) {
         Path keys = directory.resolve("keys.p12");
-        keytool(keys, "ca", "-dname", "CN=Authority of a test", "-ext", "bc:critical=ca:true");
-        keytool(keys, "server", "-dname", "CN=git", "-ext", "san=ip:127.0.0.1", "-signer", "ca");
+        keytool(keys, "ca", "EC", "-dname", "CN=Authority of a test", "-ext", "bc:critical=ca:true");
+        keytool(keys, "server", "EC", "-dname", "CN=git", "-ext", "san=ip:127.0.0.1", "-signer", "ca");
         try (InputStream in = Files.newInputStream(keys)) {
             KeyStore store = KeyStore.getInstance("PKCS12");
             store.load(in, PASSWORD.toCharArray());
@@ -63,14 +63,14 @@ public final class TestAuthority {
                 + "-----\n";
     }
 
-    private static void keytool(Path keys, String alias, String... more) {
+    private static void keytool(Path keys, String alias, String algorithm, String... more) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
                 "-genkeypair",
                 "-alias",
                 alias,
                 "-keyalg",
-                "EC",
+                algorithm,
                 "-validity",
                 "2",
                 "-storetype",
@@ -103,10 +103,10 @@ public final class TestAuthority {
     /** Files in PEM form. */
     public record Identity(Path key, Path certificate) {}
 
-    /** A new key, and this authority's certificate for it. */
+    /** A new RSA key, and this authority's certificate for it. */
     public Identity issue(String subject) {
         Path keys = directory.resolve("keys.p12");
-        keytool(keys, subject, "-dname", "CN=" + subject, "-signer", "ca");
+        keytool(keys, subject, "RSA", "-dname", "CN=" + subject, "-signer", "ca");
         try (InputStream in = Files.newInputStream(keys)) {
             KeyStore store = KeyStore.getInstance("PKCS12");
             store.load(in, PASSWORD.toCharArray());
