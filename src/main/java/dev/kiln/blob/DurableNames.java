@@ -63,7 +63,8 @@ final class DurableNames {
         flushed.put(directory, true);
     }
 
-    private static void flush(Path directory) throws IOException {
+    /** Puts the names in a directory on disk. */
+    static void flush(Path directory) throws IOException {
         try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
             channel.force(true);
         }

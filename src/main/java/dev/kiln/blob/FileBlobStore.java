@@ -8,9 +8,11 @@ import akka.util.ByteString;
 import dev.kiln.oci.Digest;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.OptionalLong;
 
@@ -19,9 +21,11 @@ final class FileBlobStore implements BlobStore {
     private final BlobLayout layout;
     private final DurableNames names;
     private final Staging staging;
+    private final PushedBlobs pushed;
     private final ChunkBudget chunks = new ChunkBudget();
 
-    FileBlobStore(BlobLayout layout, DurableNames names, Staging staging) {
+    FileBlobStore(BlobLayout layout, DurableNames names, Staging staging, PushedBlobs pushed) {
+        this.pushed = pushed;
         this.layout = layout;
         this.names = names;
         this.staging = staging;
@@ -29,29 +33,25 @@ final class FileBlobStore implements BlobStore {
 
     @Override
     public OptionalLong size(Digest digest) throws IOException {
-        try {
-            BasicFileAttributes file = Files.readAttributes(layout.blob(digest), BasicFileAttributes.class);
-            return file.isRegularFile() ? OptionalLong.of(file.size()) : OptionalLong.empty();
-        } catch (NoSuchFileException e) {
-            return OptionalLong.empty();
-        }
+        return pushed.with(digest, file -> Files.readAttributes(file, BasicFileAttributes.class))
+                .filter(BasicFileAttributes::isRegularFile)
+                .map(file -> OptionalLong.of(file.size()))
+                .orElse(OptionalLong.empty());
     }
 
     @Override
     public Source<ByteString, NotUsed> read(Digest digest, long offset, long length) {
+        FileRange.Opener opener = () -> pushed.with(digest, file -> FileChannel.open(file, StandardOpenOption.READ))
+                .orElseThrow(() -> absent(digest.value()));
         // The reader runs on its own (blocking) dispatcher; the flow that takes over its chunks decides how many of
         // them wait in between, by default 16.
-        return Source.fromGraph(new FileRange(layout.blob(digest), digest.value(), offset, length, chunks))
+        return Source.fromGraph(new FileRange(opener, digest.value(), offset, length, chunks))
                 .via(Flow.<ByteString>create().map(chunk -> chunk).addAttributes(Attributes.inputBuffer(1, 1)));
     }
 
     @Override
     public InputStream open(Digest digest) throws IOException {
-        try {
-            return Files.newInputStream(layout.blob(digest));
-        } catch (NoSuchFileException e) {
-            throw absent(digest.value());
-        }
+        return pushed.with(digest, Files::newInputStream).orElseThrow(() -> absent(digest.value()));
     }
 
     @Override

@@ -23,20 +23,28 @@ final class FileLinks implements Links {
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
 
-    private final BlobLayout layout;
+    private final Place place;
+    private final Path root;
     private final DurableNames names;
     private final Staging staging;
 
-    FileLinks(BlobLayout layout, DurableNames names, Staging staging) {
-        this.layout = layout;
+    /** Where a link's file is. */
+    interface Place {
+        Path of(RepositoryName repository, Kind kind, Digest digest);
+    }
+
+    /** @param root on the disk that is the one when it is full */
+    FileLinks(Place place, Path root, DurableNames names, Staging staging) {
+        this.place = place;
+        this.root = root;
         this.names = names;
         this.staging = staging;
     }
 
     @Override
     public void publish(RepositoryName repository, Digest digest, Link link) throws IOException {
-        Path manifest = layout.link(repository, Kind.MANIFEST, digest);
-        Path name = layout.link(repository, link.kind(), digest);
+        Path manifest = place.of(repository, Kind.MANIFEST, digest);
+        Path name = place.of(repository, link.kind(), digest);
         try {
             if (link.kind() == Kind.BLOB && Files.exists(manifest)) {
                 names.confirm(manifest);
@@ -46,14 +54,14 @@ final class FileLinks implements Links {
                 write(name, JSON.writeValueAsBytes(link));
             }
         } catch (IOException e) {
-            throw DiskFullException.orOther(e, layout.root());
+            throw DiskFullException.orOther(e, root);
         }
     }
 
     @Override
     public Optional<Link> find(RepositoryName repository, Digest digest) throws IOException {
-        Optional<Link> manifest = read(layout.link(repository, Kind.MANIFEST, digest), digest);
-        return manifest.isPresent() ? manifest : read(layout.link(repository, Kind.BLOB, digest), digest);
+        Optional<Link> manifest = read(place.of(repository, Kind.MANIFEST, digest), digest);
+        return manifest.isPresent() ? manifest : read(place.of(repository, Kind.BLOB, digest), digest);
     }
 
     private static Optional<Link> read(Path name, Digest digest) throws IOException {

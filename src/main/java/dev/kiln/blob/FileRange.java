@@ -13,8 +13,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 
 /**
  * The bytes of a part of a file, all of them or a failure. Reads one chunk each time it is asked, where Akka's own
@@ -24,18 +22,23 @@ import java.nio.file.StandardOpenOption;
 final class FileRange extends GraphStage<SourceShape<ByteString>> {
     private final Outlet<ByteString> out = Outlet.create("FileRange.out");
     private final SourceShape<ByteString> shape = SourceShape.of(out);
-    private final Path file;
+    private final Opener opener;
     private final String name;
     private final long offset;
     private final long length;
     private final ChunkBudget budget;
 
+    /** Opens the file when the first byte is asked for. */
+    interface Opener {
+        FileChannel open() throws IOException;
+    }
+
     /** @param name stands for the file in errors */
-    FileRange(Path file, String name, long offset, long length, ChunkBudget budget) {
+    FileRange(Opener opener, String name, long offset, long length, ChunkBudget budget) {
         if (offset < 0 || length < 0) {
             throw new IllegalArgumentException("a range's offset and length are never negative");
         }
-        this.file = file;
+        this.opener = opener;
         this.name = name;
         this.offset = offset;
         this.length = length;
@@ -76,7 +79,7 @@ final class FileRange extends GraphStage<SourceShape<ByteString>> {
         public void preStart() throws IOException {
             budget.join();
             try {
-                channel = FileChannel.open(file, StandardOpenOption.READ);
+                channel = opener.open();
             } catch (NoSuchFileException e) {
                 failStage(FileBlobStore.absent(name));
                 return;

@@ -3,9 +3,7 @@ package dev.kiln.blob;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.InstantSource;
-import java.util.List;
 
 /** The folder {@code kiln.store.dir}: content and build logs in files. Several nodes may have one open. */
 public final class SharedFolder implements Closeable {
@@ -13,6 +11,9 @@ public final class SharedFolder implements Closeable {
     private final DurableNames names;
     private final Staging staging;
     private final InstantSource clock;
+    private final PushedBlobs pushedBlobs;
+    private final PushedLinks pushedLinks;
+    private final Links built;
     private final ContentStore content;
     private final BuildLogs logs;
 
@@ -21,9 +22,12 @@ public final class SharedFolder implements Closeable {
         this.names = names;
         this.staging = staging;
         this.clock = clock;
+        pushedBlobs = new PushedBlobs(layout, names);
+        pushedLinks = new PushedLinks(layout, names, staging, clock);
+        built = new NegativelyCachedLinks(new FileLinks(layout::link, layout.root(), names, staging));
         content = new ContentStore(
-                new FileBlobStore(layout, names, staging),
-                new NegativelyCachedLinks(new FileLinks(layout, names, staging)));
+                new FileBlobStore(layout, names, staging, pushedBlobs),
+                new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs));
         logs = new FileBuildLogs(layout, names);
     }
 
@@ -38,14 +42,15 @@ public final class SharedFolder implements Closeable {
         return content;
     }
 
-    /**
-     * What clients push. One for the node is best, since it remembers hashes.
-     *
-     * @param expiry how long a session lives after its last acknowledged byte
-     * @param disks none of which may be below its limit when a client uploads
-     */
-    public Uploads uploads(Duration expiry, List<FreeSpace> disks) {
-        return new FileUploads(layout, names, staging, content.links(), clock, expiry, disks);
+    /** What clients pushed, on these terms. Once for the node, since it remembers hashes. */
+    public PushedContent pushed(PushTerms terms) {
+        return new FilePushedContent(layout, names, staging, built, pushedLinks, pushedBlobs, clock, terms);
+    }
+
+    /** What of it may go, on the same terms. */
+    public Sweep sweep(PushTerms terms) {
+        return new Sweep(
+                layout, new UploadFolders(layout, staging, clock, terms), pushedLinks, pushedBlobs, clock, terms);
     }
 
     public BuildLogs logs() {

@@ -8,6 +8,7 @@ import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -115,13 +116,14 @@ final class Staging implements Closeable {
         return last;
     }
 
-    private static void delete(Path folder) throws IOException {
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
-            for (Path file : files) {
+    /** A folder and what it holds, which may be folders of files. */
+    static void delete(Path folder) throws IOException {
+        for (Path file : SharedNames.list(folder)) {
+            if (Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)) {
+                delete(file);
+            } else {
                 Files.deleteIfExists(file);
             }
-        } catch (NoSuchFileException e) {
-            return;
         }
         Files.deleteIfExists(folder);
     }

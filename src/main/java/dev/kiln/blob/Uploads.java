@@ -23,6 +23,7 @@ public interface Uploads {
      *
      * @throws NoSuchUploadException when the repository has no such session
      * @throws OffsetException when {@code from} is not the offset
+     * @throws TooManyChunksException when it has as many chunks as one may have
      * @throws LowOnSpaceException when a disk is below its limit
      */
     UploadChunk append(RepositoryName repository, String id, long from) throws IOException;
@@ -45,6 +46,15 @@ public interface Uploads {
 
         NoSuchUploadException() {
             super("there is no such upload in this repository");
+        }
+    }
+
+    /** Each chunk is a file: one byte at a time would be too many of them. */
+    final class TooManyChunksException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        TooManyChunksException(int most) {
+            super("the upload has " + most + " chunks, and takes no more: send larger ones");
         }
     }
 

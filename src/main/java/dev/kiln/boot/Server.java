@@ -47,6 +47,8 @@ import dev.kiln.journal.DatabaseWatch;
 import dev.kiln.journal.JdbcClusterSecret;
 import dev.kiln.journal.Pool;
 import dev.kiln.journal.Schema;
+import dev.kiln.repository.Collector;
+import dev.kiln.repository.PromptUnlinker;
 import dev.kiln.repository.Pushes;
 import dev.kiln.repository.RepositoryEntity;
 import dev.kiln.repository.ShardedRepositories;
@@ -54,7 +56,6 @@ import dev.kiln.source.DemoRepository;
 import dev.kiln.source.GitSources;
 import dev.kiln.source.ShardedSources;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -308,22 +309,17 @@ public final class Server implements AutoCloseable {
         KilnConfig.Push push = config.push();
         ContentStore store = node.folder().content();
         Executor uploadExecutor = system.dispatchers().lookup(DispatcherSelector.fromConfig(Pushing.DISPATCHER));
-        PushedContent content = node.folder()
-                .pushed(new PushTerms(
-                        push.uploadExpiry(), push.grace(), node.disks().all()));
+        PushTerms terms = new PushTerms(push.uploadExpiry(), push.grace(), node.disks().all());
+        PushedContent content = node.folder().pushed(terms);
         ShardedRepositories repositories = ShardedRepositories.init(
+                system, push.maxManifests(), new PromptUnlinker(content, uploadExecutor), clock);
+        Collector.init(
                 system,
-                push.maxManifests(),
-                (name, digest, untouchedSince) -> CompletableFuture.supplyAsync(
-                        () -> {
-                            try {
-                                return content.remove(name, digest, untouchedSince);
-                            } catch (IOException e) {
-                                throw new UncheckedIOException(e);
-                            }
-                        },
-                        uploadExecutor),
-                clock);
+                system.settings().config().getString("akka.cluster.sharding.role"),
+                node.folder().sweep(terms),
+                repositories,
+                uploadExecutor,
+                push.sweep());
         // Alone, a node sees at once what it has written.
         Duration settle = config.cluster().discovery().isEmpty()
                 ? Duration.ZERO

@@ -115,6 +115,19 @@ public sealed interface RepositoryCommand extends Wire {
     record Drop(Digest digest, Optional<Instant> untouchedSince, ActorRef<DeleteAnswer> replyTo)
             implements RepositoryCommand {}
 
+    /** Which of these no manifest and no push under way needs. At most {@link #MAX_DIGESTS}. */
+    record FindUnneeded(List<Digest> digests, ActorRef<Unneeded> replyTo) implements RepositoryCommand {
+        public FindUnneeded {
+            digests = List.copyOf(digests);
+        }
+    }
+
+    record Unneeded(List<Digest> digests) implements Wire {
+        public Unneeded {
+            digests = List.copyOf(digests);
+        }
+    }
+
     sealed interface DeleteAnswer extends Wire {
         record Deleted() implements DeleteAnswer {}
 

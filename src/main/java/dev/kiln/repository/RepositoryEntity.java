@@ -22,6 +22,7 @@ import dev.kiln.repository.RepositoryCommand.DeleteAnswer;
 import dev.kiln.repository.RepositoryCommand.DeleteManifest;
 import dev.kiln.repository.RepositoryCommand.DeleteTag;
 import dev.kiln.repository.RepositoryCommand.Drop;
+import dev.kiln.repository.RepositoryCommand.FindUnneeded;
 import dev.kiln.repository.RepositoryCommand.Found;
 import dev.kiln.repository.RepositoryCommand.GetManifest;
 import dev.kiln.repository.RepositoryCommand.GetTag;
@@ -33,6 +34,7 @@ import dev.kiln.repository.RepositoryCommand.PutAnswer;
 import dev.kiln.repository.RepositoryCommand.Referrers;
 import dev.kiln.repository.RepositoryCommand.Release;
 import dev.kiln.repository.RepositoryCommand.Tags;
+import dev.kiln.repository.RepositoryCommand.Unneeded;
 import dev.kiln.repository.RepositoryCommand.User;
 import java.time.Clock;
 import java.time.Duration;
@@ -178,6 +180,14 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 .onCommand(ListReferrers.class, this::onListReferrers)
                 .onCommand(DeleteTag.class, this::onDeleteTag)
                 .onCommand(DeleteManifest.class, this::onDeleteManifest)
+                .onCommand(FindUnneeded.class, (state, find) -> {
+                    find.replyTo()
+                            .tell(new Unneeded(find.digests().stream()
+                                    .filter(digest -> state.manifest(digest).isEmpty())
+                                    .filter(digest -> need(state, digest).isEmpty())
+                                    .toList()));
+                    return Effect().none();
+                })
                 .onCommand(Drop.class, this::onDrop)
                 .onCommand(Unlinked.class, this::onUnlinked)
                 .onCommand(RetryUnlinking.class, (state, retry) -> {

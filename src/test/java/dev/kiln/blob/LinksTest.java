@@ -43,7 +43,7 @@ final class LinksTest {
     void open() throws IOException {
         layout = new BlobLayout(root);
         staging = Staging.open(layout.staging(), InstantSource.system());
-        links = new FileLinks(layout, new DurableNames(layout.root()), staging);
+        links = new FileLinks(layout::link, layout.root(), new DurableNames(layout.root()), staging);
     }
 
     @AfterEach

@@ -14,6 +14,7 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -102,6 +103,34 @@ class PowerCutTest {
         for (int round = 0; round < ROUNDS; round++) {
             byte[] manifest = random.bytes(500).toArray();
             manifests.add(folder.content().publishManifest(NAME, "application/x-" + round, manifest, "index"));
+            check();
+        }
+    }
+
+    @Test
+    void anAcknowledgedChunkIsThereAndWhatIsPushedWithItsLink() throws IOException {
+        PushTerms terms = new PushTerms(Duration.ofHours(1), Duration.ofHours(24), List.of());
+        PushedContent pushed = folder.pushed(terms);
+        for (int round = 0; round < ROUNDS; round++) {
+            byte[] bytes = random.bytes(round % 2 == 0 ? 100 : 1_000_000).toArray();
+            String id = pushed.uploads().open(NAME);
+            try (UploadChunk chunk = pushed.uploads().append(NAME, id, 0)) {
+                chunk.out().write(bytes);
+                chunk.commit();
+            }
+            disk.cutNow(copy -> {
+                try (SharedFolder after = SharedFolder.open(copy.resolve("store"), InstantSource.system())) {
+                    Uploads uploads = after.pushed(terms).uploads();
+                    assertThat(uploads.offset(NAME, id)).hasValue(bytes.length);
+                    uploads.finish(NAME, id, Digest.sha256(bytes));
+                }
+            });
+            manifests.add(pushed.uploads().finish(NAME, id, Digest.sha256(bytes)));
+            check();
+            byte[] text = random.bytes(300).toArray();
+            Descriptor manifest = new Descriptor("application/x-" + round, Digest.sha256(text), text.length);
+            pushed.publishManifest(NAME, manifest, text);
+            manifests.add(manifest);
             check();
         }
     }

@@ -1,0 +1,168 @@
+package dev.kiln.blob;
+
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * The links to what clients pushed, in folders apart from the links to what was built, so that removing the one never
+ * removes the other. A file's time says when its link was used. Thread-safe; blocking.
+ */
+final class PushedLinks {
+    static final String ORIGIN = "push";
+    private static final int TRIES = 10;
+
+    private final BlobLayout layout;
+    private final FileLinks files;
+    private final Staging staging;
+    private final InstantSource clock;
+
+    PushedLinks(BlobLayout layout, DurableNames names, Staging staging, InstantSource clock) {
+        this.layout = layout;
+        this.files = new FileLinks(layout::pushedLink, layout.root(), names, staging);
+        this.staging = staging;
+        this.clock = clock;
+    }
+
+    Optional<Links.Link> find(RepositoryName repository, Digest digest) throws IOException {
+        return files.find(repository, digest);
+    }
+
+    /** As {@link Links#publish}; the link is then used now. */
+    void publish(RepositoryName repository, Digest digest, Links.Kind kind, String mediaType, long size)
+            throws IOException {
+        Links.Link link = new Links.Link(kind, mediaType, size, ORIGIN);
+        for (int i = 0; i < TRIES; i++) {
+            files.publish(repository, digest, link);
+            if (touch(repository, digest, Instant.MAX)) {
+                return;
+            }
+            // It was there already, and somebody has removed it at this moment.
+        }
+        throw new IOException("could not publish the link of " + digest + ": it is removed again and again");
+    }
+
+    /**
+     * Says that a link is used now.
+     *
+     * @param before a link that was used since then is left as it is
+     * @return whether it is there
+     */
+    boolean touch(RepositoryName repository, Digest digest, Instant before) throws IOException {
+        boolean there = false;
+        for (Path file : places(repository, digest)) {
+            try {
+                if (time(file).isBefore(before)) {
+                    Files.setLastModifiedTime(file, FileTime.from(clock.instant()));
+                }
+                there = true;
+            } catch (NoSuchFileException e) {
+                // Not of this kind.
+            }
+        }
+        return there;
+    }
+
+    /**
+     * Removes a link.
+     *
+     * @param untouchedSince one that was used since then stays; empty: whenever it was used
+     * @return whether there is none any more
+     */
+    boolean remove(RepositoryName repository, Digest digest, Optional<Instant> untouchedSince) throws IOException {
+        if (untouchedSince.isPresent()
+                && find(repository, digest).isPresent()
+                && !isUnused(repository, digest, untouchedSince.get())) {
+            return false;
+        }
+        boolean gone = true;
+        for (Path file : places(repository, digest)) {
+            gone &= remove(file, untouchedSince);
+        }
+        return gone;
+    }
+
+    /** Looked at once more where nobody finds it: who used it at this moment, and was told that it is there, keeps it. */
+    private boolean remove(Path file, Optional<Instant> untouchedSince) throws IOException {
+        Path aside = staging.newFile();
+        try {
+            Files.move(file, aside, StandardCopyOption.ATOMIC_MOVE);
+        } catch (NoSuchFileException e) {
+            return true;
+        }
+        try {
+            if (untouchedSince.isPresent() && !time(aside).isBefore(untouchedSince.get())) {
+                Files.createLink(file, aside);
+                return false;
+            }
+            return true;
+        } catch (FileAlreadyExistsException e) {
+            return false;
+        } finally {
+            Files.delete(aside);
+        }
+    }
+
+    private List<Path> places(RepositoryName repository, Digest digest) {
+        return List.of(
+                layout.pushedLink(repository, Links.Kind.MANIFEST, digest),
+                layout.pushedLink(repository, Links.Kind.BLOB, digest));
+    }
+
+    private static Instant time(Path file) throws IOException {
+        return Files.getLastModifiedTime(file).toInstant();
+    }
+
+    /** Whether there is a link, and none that was used since then. */
+    boolean isUnused(RepositoryName repository, Digest digest, Instant since) throws IOException {
+        boolean there = false;
+        for (Path file : places(repository, digest)) {
+            try {
+                if (!time(file).isBefore(since)) {
+                    return false;
+                }
+                there = true;
+            } catch (NoSuchFileException e) {
+                // Not of this kind.
+            }
+        }
+        return there;
+    }
+
+    /** The shards in which a repository has links, or had some. */
+    Set<Shard> shards(RepositoryName repository) throws IOException {
+        Set<Shard> shards = new LinkedHashSet<>();
+        for (Links.Kind kind : Links.Kind.values()) {
+            for (Path algorithm : SharedNames.list(layout.pushedLinks(repository, kind))) {
+                for (Path begin : SharedNames.list(algorithm)) {
+                    shards.add(new Shard(
+                            algorithm.getFileName().toString(),
+                            begin.getFileName().toString()));
+                }
+            }
+        }
+        return shards;
+    }
+
+    /** The linked digests of one shard, some of them twice. */
+    List<Digest> linked(RepositoryName repository, Shard shard) throws IOException {
+        List<Digest> all = new ArrayList<>();
+        for (Links.Kind kind : Links.Kind.values()) {
+            all.addAll(SharedNames.digests(shard, shard.of(layout.pushedLinks(repository, kind))));
+        }
+        return all;
+    }
+}

@@ -1,0 +1,276 @@
+package dev.kiln.repository;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.AskPattern;
+import akka.japi.function.Function;
+import akka.persistence.testkit.javadsl.EventSourcedBehaviorTestKit;
+import com.typesafe.config.ConfigFactory;
+import dev.kiln.blob.PushTerms;
+import dev.kiln.blob.PushedContent;
+import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.UploadChunk;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Tag;
+import dev.kiln.repository.CollectionRound.Owners;
+import dev.kiln.repository.RepositoryCommand.BeginAnswer;
+import dev.kiln.repository.RepositoryCommand.DeleteAnswer;
+import dev.kiln.repository.RepositoryCommand.PutAnswer;
+import dev.kiln.testing.ActorSystemExtension;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Many clients push images that share layers, to two nodes on one folder, while manifests are deleted and what nothing needs
+ * is collected the moment it looks unneeded: what was pushed and not deleted is complete, and nothing else stays.
+ */
+class ConcurrentPushesTest {
+    private static final Duration GRACE = Duration.ofMillis(30);
+    private static final int PUSHERS = 200;
+    private static final int LAYERS = 25;
+    private static final List<RepositoryName> REPOSITORIES =
+            List.of(new RepositoryName("team/one"), new RepositoryName("team/two"), new RepositoryName("three"));
+    private static final Pusher BY = new Pusher("test", "127.0.0.1");
+
+    @RegisterExtension
+    static final ActorSystemExtension ACTORS = ActorSystemExtension.with(
+            ConfigFactory.parseString("akka.loglevel = WARNING").withFallback(EventSourcedBehaviorTestKit.config()));
+
+    @TempDir
+    Path root;
+
+    private final ExecutorService blocking = Executors.newFixedThreadPool(8);
+    private final ExecutorService clients = Executors.newFixedThreadPool(PUSHERS);
+    private final Map<RepositoryName, ActorRef<RepositoryCommand>> owners = new ConcurrentHashMap<>();
+
+    /** What got its answer, and was not deleted. */
+    private final Set<Image> stored = ConcurrentHashMap.newKeySet();
+
+    private final List<Node> nodes = new ArrayList<>();
+
+    private record Image(RepositoryName repository, Digest manifest, List<Digest> layers) {}
+
+    private record Node(SharedFolder folder, PushedContent pushed) {}
+
+    @BeforeEach
+    void start() throws IOException {
+        PushTerms terms = new PushTerms(Duration.ofHours(1), GRACE, List.of());
+        for (int i = 0; i < 2; i++) {
+            SharedFolder folder = SharedFolder.open(root, Clock.systemUTC());
+            nodes.add(new Node(folder, folder.pushed(terms)));
+        }
+        for (RepositoryName repository : REPOSITORIES) {
+            Unlinker unlinker =
+                    new PromptUnlinker(nodes.get(owners.size() % nodes.size()).pushed(), blocking);
+            owners.put(
+                    repository,
+                    ACTORS.testKit().spawn(RepositoryEntity.create(repository, 100_000, unlinker, Clock.systemUTC())));
+        }
+        Owners ask = new Owners() {
+            @Override
+            public <A> CompletionStage<A> ask(RepositoryName name, Function<ActorRef<A>, RepositoryCommand> command) {
+                return ConcurrentPushesTest.this.ask(name, command);
+            }
+        };
+        for (Node node : nodes) {
+            ACTORS.testKit().spawn(Collector.create(node.folder().sweep(terms), ask, blocking, Duration.ofMillis(1)));
+        }
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        clients.shutdownNow();
+        blocking.shutdown();
+        for (Node node : nodes) {
+            node.folder().close();
+        }
+    }
+
+    private <A> CompletionStage<A> ask(RepositoryName repository, Function<ActorRef<A>, RepositoryCommand> command) {
+        return AskPattern.ask(
+                owners.get(repository),
+                command,
+                Duration.ofSeconds(60),
+                ACTORS.system().scheduler());
+    }
+
+    private static byte[] layer(int i) {
+        return ("layer " + i + " ").repeat(100 * (i + 1)).getBytes(US_ASCII);
+    }
+
+    /** As a client does: what is there is not sent, and what has gone meanwhile is sent again. */
+    private final class Client {
+        private final RepositoryName repository;
+        private final Random random;
+        private final int number;
+
+        Client(int number) {
+            this.number = number;
+            random = new Random(number);
+            repository = REPOSITORIES.get(number % REPOSITORIES.size());
+        }
+
+        private PushedContent node() {
+            return nodes.get(random.nextInt(nodes.size())).pushed();
+        }
+
+        Void run() throws Exception {
+            Image image = push();
+            if (random.nextInt(3) == 0) {
+                DeleteAnswer answer = this.<DeleteAnswer>ask(
+                        replyTo -> new RepositoryCommand.DeleteManifest(image.manifest(), BY, replyTo));
+                assertThat(answer).isInstanceOf(DeleteAnswer.Deleted.class);
+                stored.remove(image);
+            }
+            return null;
+        }
+
+        private Image push() throws Exception {
+            List<Integer> layers = random.ints(4, 0, LAYERS).distinct().boxed().toList();
+            List<Digest> digests =
+                    layers.stream().map(i -> Digest.sha256(layer(i))).toList();
+            byte[] bytes = ("image " + number + " of " + digests).getBytes(US_ASCII);
+            Descriptor manifest = new Descriptor("application/x", Digest.sha256(bytes), bytes.length);
+            List<Digest> all = new ArrayList<>(digests);
+            all.add(manifest.digest());
+            while (true) {
+                for (int i : layers) {
+                    upload(layer(i));
+                }
+                BeginAnswer begun = this.<BeginAnswer>ask(replyTo -> new RepositoryCommand.Begin(all, replyTo));
+                if (!(begun instanceof BeginAnswer.Pinned pinned) || !areThere(digests)) {
+                    continue;
+                }
+                node().publishManifest(repository, manifest, bytes);
+                PutAnswer answer = this.<PutAnswer>ask(replyTo -> new RepositoryCommand.Put(
+                        pinned.incarnation(),
+                        pinned.pin(),
+                        new PushedManifest(manifest, digests, Optional.empty(), Optional.empty()),
+                        List.of(new Tag("t" + number)),
+                        BY,
+                        replyTo));
+                if (answer instanceof PutAnswer.Stored) {
+                    Image image = new Image(repository, manifest.digest(), digests);
+                    stored.add(image);
+                    return image;
+                }
+            }
+        }
+
+        private boolean areThere(List<Digest> digests) throws IOException {
+            for (Digest digest : digests) {
+                if (node().use(repository, digest).isEmpty()) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        private void upload(byte[] bytes) throws IOException {
+            Digest digest = Digest.sha256(bytes);
+            if (node().use(repository, digest).isPresent()) {
+                return;
+            }
+            RepositoryName other = REPOSITORIES.get(random.nextInt(REPOSITORIES.size()));
+            if (node().mount(other, repository, digest).isPresent()) {
+                return;
+            }
+            String id = node().uploads().open(repository);
+            try (UploadChunk chunk = node().uploads().append(repository, id, 0)) {
+                chunk.out().write(bytes, 0, 10);
+                chunk.commit();
+            }
+            try (UploadChunk chunk = node().uploads().append(repository, id, 10)) {
+                chunk.out().write(bytes, 10, bytes.length - 10);
+                chunk.finish(digest);
+            }
+        }
+
+        private <A> A ask(Function<ActorRef<A>, RepositoryCommand> command) {
+            return ConcurrentPushesTest.this
+                    .<A>ask(repository, command)
+                    .toCompletableFuture()
+                    .join();
+        }
+    }
+
+    @Test
+    void whatWasPushedAndNotDeletedIsCompleteAndNothingElseStays() throws Exception {
+        List<Future<Void>> all = new ArrayList<>();
+        for (int i = 0; i < PUSHERS; i++) {
+            all.add(clients.submit(new Client(i)::run));
+        }
+        for (Future<Void> client : all) {
+            client.get(5, TimeUnit.MINUTES);
+        }
+        assertThat(stored).hasSizeGreaterThan(PUSHERS / 3).hasSizeLessThan(PUSHERS);
+        checkComplete();
+
+        Set<String> needed = stored.stream()
+                .flatMap(image -> Stream.concat(Stream.of(image.manifest()), image.layers().stream()))
+                .map(Digest::hex)
+                .collect(Collectors.toCollection(TreeSet::new));
+        await().atMost(Duration.ofMinutes(2)).untilAsserted(() -> {
+            assertThat(files("pushed")).isEqualTo(needed);
+            assertThat(files("trash")).isEmpty();
+        });
+        checkComplete();
+    }
+
+    private void checkComplete() throws IOException {
+        for (Image image : stored) {
+            for (Node node : nodes) {
+                List<Digest> all = new ArrayList<>(image.layers());
+                all.add(image.manifest());
+                for (Digest digest : all) {
+                    assertThat(node.folder().content().links().find(image.repository(), digest))
+                            .as("%s of %s", digest, image)
+                            .isPresent();
+                    try (InputStream in = node.folder().content().blobs().open(digest)) {
+                        assertThat(Digest.sha256(in.readAllBytes())).isEqualTo(digest);
+                    }
+                }
+            }
+        }
+    }
+
+    private Set<String> files(String folder) throws IOException {
+        if (!Files.exists(root.resolve(folder))) {
+            return Set.of();
+        }
+        try (var files = Files.walk(root.resolve(folder))) {
+            return files.filter(Files::isRegularFile)
+                    .map(file -> file.getFileName().toString())
+                    .collect(Collectors.toCollection(TreeSet::new));
+        }
+    }
+}
