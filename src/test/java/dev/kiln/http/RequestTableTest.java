@@ -514,6 +514,9 @@ class RequestTableTest {
                 row("the queue is not posted", "POST", "/api/v1/queue", 405)
                         .onAdmin()
                         .has("Allow: GET, HEAD"),
+                get("how pulls share builds is counted", "/api/v1/dedup", 200)
+                        .has("{\"started\":2,\"joined\":998,\"saved\":1998}"),
+                row("the counts are not posted", "POST", "/api/v1/dedup", 405).has("Allow: GET, HEAD"),
                 get("a tag's indexes are shown", "/api/v1/indexes?repository=team/app&tag=latest", 200)
                         .has(
                                 "\"complete\":true,\"digest\":\""
