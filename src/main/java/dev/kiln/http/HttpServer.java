@@ -63,7 +63,6 @@ public final class HttpServer {
                 config,
                 services.images(),
                 services.content(),
-                services.blocking(),
                 services.pushing(),
                 services.names(),
                 config.hints().username()
