@@ -20,6 +20,9 @@ import java.util.concurrent.Executor;
  * saves work: two at a time do no harm, and neither does the end of one between any two steps.
  */
 public final class Collector {
+    /** Of the nodes that have the repositories' owners. */
+    private static final String ROLE = "registry";
+
     private static final Duration FIRST = Duration.ofMinutes(1);
 
     sealed interface Command {}
@@ -58,15 +61,10 @@ public final class Collector {
      * @param every how long it rests after each round
      */
     public static void init(
-            ActorSystem<?> system,
-            String role,
-            Sweep sweep,
-            ShardedRepositories repositories,
-            Executor blocking,
-            Duration every) {
+            ActorSystem<?> system, Sweep sweep, ShardedRepositories repositories, Executor blocking, Duration every) {
         ClusterSingleton.get(system)
                 .init(SingletonActor.of(create(sweep, repositories::ask, blocking, every), "collector")
-                        .withSettings(ClusterSingletonSettings.create(system).withRole(role)));
+                        .withSettings(ClusterSingletonSettings.create(system).withRole(ROLE)));
     }
 
     static Behavior<Command> create(Sweep sweep, Owners owners, Executor blocking, Duration every) {
