@@ -13,9 +13,8 @@ public final class SharedFolder implements Closeable {
     private final InstantSource clock;
     private final PushedBlobs pushedBlobs;
     private final PushedLinks pushedLinks;
-    private final Links built;
-    private final BlobStore blobs;
-    private final RecentLinks links;
+    private final RecentLinks built;
+    private final ContentStore content;
     private final BuildLogs logs;
 
     private SharedFolder(BlobLayout layout, DurableNames names, Staging staging, InstantSource clock) {
@@ -25,9 +24,10 @@ public final class SharedFolder implements Closeable {
         this.clock = clock;
         pushedBlobs = new PushedBlobs(layout, names);
         pushedLinks = new PushedLinks(layout, names, staging, clock);
-        built = new NegativelyCachedLinks(new FileLinks(layout::link, layout.root(), names, staging));
-        blobs = new FileBlobStore(layout, names, staging, pushedBlobs);
-        links = new RecentLinks(new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs));
+        built = new RecentLinks(new NegativelyCachedLinks(new FileLinks(layout::link, layout.root(), names, staging)));
+        content = new ContentStore(
+                new FileBlobStore(layout, names, staging, pushedBlobs),
+                new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs));
         logs = new FileBuildLogs(layout, names);
     }
 
@@ -39,12 +39,12 @@ public final class SharedFolder implements Closeable {
     }
 
     public ContentStore content() {
-        return new ContentStore(blobs, links);
+        return content;
     }
 
-    /** The links of {@link #content}, with what this node has published lately. */
+    /** The links of {@link #content} to what was built, with what this node has published lately. */
     public RecentLinks links() {
-        return links;
+        return built;
     }
 
     /** What clients pushed, on these terms. Once for the node, since it remembers hashes. */

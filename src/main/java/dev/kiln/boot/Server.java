@@ -265,7 +265,7 @@ public final class Server implements AutoCloseable {
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
-        Pushing pushing = pushing(node, sources, content, clock);
+        Pushing pushing = pushing(node, sources, content, storeExecutor, clock);
         BuildProjection.init(system, pool, BuildEntity.TAGS);
         RepositoryProjection.init(system, pool, RepositoryEntity.TAGS);
         JdbcBuildCatalog catalog = new JdbcBuildCatalog(watch.unlessAway(pool), catalogExecutor);
@@ -316,7 +316,8 @@ public final class Server implements AutoCloseable {
     }
 
     /** What repositories are served from that clients push to. */
-    private static Pushing pushing(Node node, ShardedSources sources, SettlingContent settling, Clock clock) {
+    private static Pushing pushing(
+            Node node, ShardedSources sources, SettlingContent shared, Executor storeExecutor, Clock clock) {
         ActorSystem<Void> system = node.system();
         KilnConfig config = node.config();
         KilnConfig.Push push = config.push();
@@ -327,11 +328,12 @@ public final class Server implements AutoCloseable {
         PushedContent content = node.folder().pushed(terms);
         ShardedRepositories repositories = ShardedRepositories.init(
                 system, push.maxManifests(), new PromptUnlinker(content, uploadExecutor), clock);
-        Collector.init(system, node.folder().sweep(terms), repositories, uploadExecutor, push.sweep());
+        Collector.init(system, node.folder().sweep(terms), repositories, storeExecutor, push.sweep());
+        Duration settle = config.settle();
         return new Pushing(
                 repositories,
-                new Pushes(repositories, content, store, uploadExecutor, push.sparse(), config.settle()),
-                new PushedImages(config, repositories, sources, settling, config.settle()),
+                new Pushes(repositories, content, store, uploadExecutor, push.sparse(), settle),
+                new PushedImages(config, repositories, sources, shared, settle),
                 content,
                 store,
                 uploadExecutor,

@@ -63,6 +63,7 @@ public final class HttpServer {
                 config,
                 services.images(),
                 services.content(),
+                services.blocking(),
                 services.pushing(),
                 services.names(),
                 config.hints().username()

@@ -271,6 +271,7 @@ class ListenerTest {
                 config,
                 fakes,
                 SettlingContent.ofOneNode(new ContentStore(fakes, fakes), task -> fail("the store was asked")),
+                task -> fail("the store was asked"),
                 Fakes.NOBODY_PUSHES,
                 (after, limit) -> fail("the catalog was asked"),
                 Optional.empty(),

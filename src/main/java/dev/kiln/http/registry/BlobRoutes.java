@@ -32,6 +32,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 
 /** Blobs, each only through a repository that has a link to it, of either kind: a manifest is a blob too. */
 final class BlobRoutes {
@@ -41,6 +42,7 @@ final class BlobRoutes {
     private static final HttpHeader ACCEPT_RANGES = Headers.of("Accept-Ranges", "bytes");
 
     private final SettlingContent content;
+    private final Executor blocking;
     private final Pushing pushing;
 
     /** What is there is remembered for a moment: clients ask for one layer with HEAD and several ranges in a row. */
@@ -51,64 +53,40 @@ final class BlobRoutes {
 
     private record Key(RepositoryName repository, Digest digest) {}
 
-    BlobRoutes(SettlingContent content, Pushing pushing) {
+    BlobRoutes(SettlingContent content, Executor blocking, Pushing pushing) {
         this.content = content;
+        this.blocking = blocking;
         this.pushing = pushing;
     }
 
-    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest) {
+    /** @param pushes whether clients push to this repository */
+    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest, boolean pushes) {
         Key key = new Key(repository, digest);
         Long known = sizes.getIfPresent(key);
         if (known != null) {
             return CompletableFuture.completedFuture(render(call, digest, known, Headers.IMMUTABLE));
         }
-        return content.link(repository, digest)
-                .thenCompose(link -> built(key, link))
+        CompletionStage<Boolean> found = pushes
+                ? CompletableFuture.supplyAsync(() -> used(key), blocking).thenCompose(link -> ofPush(key, link))
+                : built(key);
+        return found.thenCompose(pushed -> content.size(digest).thenApply(size -> {
+                    if (!pushed) {
+                        sizes.put(key, size);
+                    }
+                    return render(call, digest, size, pushed ? REVALIDATE : Headers.IMMUTABLE);
+                }))
                 .exceptionally(failure -> {
                     throw problem(failure);
-                })
-                .thenApply(size -> render(call, digest, size, Headers.IMMUTABLE));
-    }
-
-    /**
-     * Of a repository that clients push to.
-     *
-     * @param builds whether it has a source too
-     */
-    CompletionStage<HttpResponse> pushed(Call call, RepositoryName repository, Digest digest, boolean builds) {
-        Key key = new Key(repository, digest);
-        if (sizes.getIfPresent(key) != null) {
-            return get(call, repository, digest);
-        }
-        return CompletableFuture.supplyAsync(() -> used(key), pushing.blocking())
-                .thenCompose(link -> {
-                    if (link.isPresent() && !link.get().origin().equals(Pushes.ORIGIN)) {
-                        return get(call, repository, digest);
-                    }
-                    return isHere(key, link).thenCompose(here -> {
-                        if (!here && builds) {
-                            // Another node may have built it a moment ago.
-                            return get(call, repository, digest);
-                        }
-                        if (!here) {
-                            throw unknown();
-                        }
-                        return content.size(digest)
-                                .exceptionally(failure -> {
-                                    throw problem(failure);
-                                })
-                                .thenApply(size -> render(call, digest, size, REVALIDATE));
-                    });
                 });
     }
 
-    private CompletionStage<Long> built(Key key, Optional<Links.Link> link) {
-        if (link.isEmpty()) {
-            throw unknown();
-        }
-        return content.size(key.digest()).thenApply(size -> {
-            sizes.put(key, size);
-            return size;
+    /** False, for it was built; fails where it was not. */
+    private CompletionStage<Boolean> built(Key key) {
+        return content.link(key.repository(), key.digest()).thenApply(link -> {
+            if (link.isEmpty() || link.get().origin().equals(Pushes.ORIGIN)) {
+                throw unknown();
+            }
+            return false;
         });
     }
 
@@ -120,16 +98,19 @@ final class BlobRoutes {
                     ? pushing.content().use(key.repository(), key.digest())
                     : link;
         } catch (IOException e) {
-            throw new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", e);
+            throw new CompletionException(e);
         }
     }
 
     /**
-     * Whether something that was pushed is still here. Where its link is missing or a manifest's, the repository's owner
-     * says so: what a manifest needs is here even if its link does not show, and a manifest that was deleted is gone though
-     * its link is not.
+     * Whether a client pushed it. A link that is missing or a manifest's is confirmed by the repository's owner: what a
+     * manifest needs is there even if its link does not show, and a manifest that was deleted is gone though its link is
+     * not.
      */
-    private CompletionStage<Boolean> isHere(Key key, Optional<Links.Link> link) {
+    private CompletionStage<Boolean> ofPush(Key key, Optional<Links.Link> link) {
+        if (link.isPresent() && !link.get().origin().equals(Pushes.ORIGIN)) {
+            return CompletableFuture.completedFuture(false);
+        }
         if (link.isPresent() && link.get().kind() == Links.Kind.BLOB) {
             return CompletableFuture.completedFuture(true);
         }
@@ -139,7 +120,8 @@ final class BlobRoutes {
                         ? CompletableFuture.completedFuture(true)
                         : pushing.repositories()
                                 .user(key.repository(), key.digest())
-                                .thenApply(Optional::isPresent));
+                                .thenApply(Optional::isPresent))
+                .thenCompose(here -> here ? CompletableFuture.completedFuture(true) : built(key));
     }
 
     private static Problem unknown() {

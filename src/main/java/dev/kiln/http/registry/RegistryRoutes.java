@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /**
@@ -65,6 +66,7 @@ public final class RegistryRoutes implements Routes {
     /**
      * Everything under /v2, and /token.
      *
+     * @param blocking runs look-ups in the store
      * @param pushing for repositories that clients push to
      * @param names of the repositories that have something
      * @param usernames empty when nobody is asked for one
@@ -74,6 +76,7 @@ public final class RegistryRoutes implements Routes {
             KilnConfig config,
             Images images,
             SettlingContent content,
+            Executor blocking,
             Pushing pushing,
             RepositoryNames names,
             Optional<UsernameAccess> usernames,
@@ -83,7 +86,7 @@ public final class RegistryRoutes implements Routes {
         Forwarding forwarding = new Forwarding(config.http().trustedProxies());
         this.manifests = new ManifestRoutes(images, pushing.images(), config.http(), forwarding, publicUrl);
         this.pointers = new UrlPointers(images, config.experimental().urlPointers());
-        this.blobs = new BlobRoutes(content, pushing);
+        this.blobs = new BlobRoutes(content, blocking, pushing);
         this.tags = new TagRoutes(images, pushing.repositories());
         this.referrers = new ReferrerRoutes(pushing);
         this.uploads = new UploadRoutes(pushing);
@@ -142,10 +145,7 @@ public final class RegistryRoutes implements Routes {
         }
         if (path instanceof Blob blob) {
             // GET|HEAD /v2/<name>/blobs/<digest>      end-2
-            return config.push()
-                    ? blobs.pushed(
-                            call, blob.name(), blob.digest(), config.source().isPresent())
-                    : blobs.get(call, blob.name(), blob.digest());
+            return blobs.get(call, blob.name(), blob.digest(), config.push());
         }
         if (path instanceof Tags list) {
             // GET|HEAD /v2/<name>/tags/list           end-8a, end-8b
