@@ -47,10 +47,10 @@ import dev.kiln.journal.DatabaseWatch;
 import dev.kiln.journal.JdbcClusterSecret;
 import dev.kiln.journal.Pool;
 import dev.kiln.journal.Schema;
-import dev.kiln.repository.Pushes;
-import dev.kiln.repository.RepositoryEntity;
 import dev.kiln.repository.Collector;
 import dev.kiln.repository.PromptUnlinker;
+import dev.kiln.repository.Pushes;
+import dev.kiln.repository.RepositoryEntity;
 import dev.kiln.repository.ShardedRepositories;
 import dev.kiln.source.DemoRepository;
 import dev.kiln.source.GitSources;
@@ -313,10 +313,7 @@ public final class Server implements AutoCloseable {
                 new PushTerms(push.uploadExpiry(), push.grace(), node.disks().all());
         PushedContent content = node.folder().pushed(terms);
         ShardedRepositories repositories = ShardedRepositories.init(
-                system,
-                push.maxManifests(),
-                new PromptUnlinker(content, uploadExecutor),
-                clock);
+                system, push.maxManifests(), new PromptUnlinker(content, uploadExecutor), clock);
         Collector.init(system, node.folder().sweep(terms), repositories, storeExecutor, push.sweep());
         // Alone, a node sees at once what it has written.
         Duration settle = config.cluster().discovery().isEmpty()
@@ -329,6 +326,7 @@ public final class Server implements AutoCloseable {
                 content,
                 store,
                 uploadExecutor,
+                settle,
                 SystemMaterializer.get(system).materializer());
     }
 

@@ -61,11 +61,7 @@ public final class Collector {
      * @param every how long it rests after each round
      */
     public static void init(
-            ActorSystem<?> system,
-            Sweep sweep,
-            ShardedRepositories repositories,
-            Executor blocking,
-            Duration every) {
+            ActorSystem<?> system, Sweep sweep, ShardedRepositories repositories, Executor blocking, Duration every) {
         ClusterSingleton.get(system)
                 .init(SingletonActor.of(create(sweep, repositories::ask, blocking, every), "collector")
                         .withSettings(ClusterSingletonSettings.create(system).withRole(ROLE)));
