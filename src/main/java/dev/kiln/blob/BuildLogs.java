@@ -18,11 +18,14 @@ public interface BuildLogs {
     /** Whether there is a log of this attempt. Blocking. */
     boolean exists(BuildKey key, int attempt) throws IOException;
 
+    /** Whether the attempt's log is being written on this node. */
+    boolean isGrowing(BuildKey key, int attempt);
+
     /**
      * The log from {@code offset} on.
      *
-     * @param follow whether to go on, while the attempt's log is open on this node, as it grows; the stream completes when
-     *     the log is closed, or for a log that is not open on this node at its present end
+     * @param follow whether to go on, while the attempt's log is being written, as it grows; the stream completes when the
+     *     log is closed, or for a log that is not being written at its present end
      */
     Source<ByteString, NotUsed> read(BuildKey key, int attempt, long offset, boolean follow);
 }

@@ -59,6 +59,11 @@ final class FileBuildLogs implements BuildLogs {
     }
 
     @Override
+    public boolean isGrowing(BuildKey key, int attempt) {
+        return open.containsKey(layout.log(key, attempt));
+    }
+
+    @Override
     public Source<ByteString, NotUsed> read(BuildKey key, int attempt, long offset, boolean follow) {
         Path file = layout.log(key, attempt);
         String name = "the log of attempt " + attempt + " of " + key;

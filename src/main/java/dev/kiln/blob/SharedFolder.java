@@ -14,7 +14,8 @@ public final class SharedFolder implements Closeable {
     private final PushedBlobs pushedBlobs;
     private final PushedLinks pushedLinks;
     private final Links built;
-    private final ContentStore content;
+    private final BlobStore blobs;
+    private final RecentLinks links;
     private final BuildLogs logs;
 
     private SharedFolder(BlobLayout layout, DurableNames names, Staging staging, InstantSource clock) {
@@ -25,9 +26,8 @@ public final class SharedFolder implements Closeable {
         pushedBlobs = new PushedBlobs(layout, names);
         pushedLinks = new PushedLinks(layout, names, staging, clock);
         built = new NegativelyCachedLinks(new FileLinks(layout::link, layout.root(), names, staging));
-        content = new ContentStore(
-                new FileBlobStore(layout, names, staging, pushedBlobs),
-                new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs));
+        blobs = new FileBlobStore(layout, names, staging, pushedBlobs);
+        links = new RecentLinks(new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs));
         logs = new FileBuildLogs(layout, names);
     }
 
@@ -39,7 +39,12 @@ public final class SharedFolder implements Closeable {
     }
 
     public ContentStore content() {
-        return content;
+        return new ContentStore(blobs, links);
+    }
+
+    /** The links of {@link #content}, with what this node has published lately. */
+    public RecentLinks links() {
+        return links;
     }
 
     /** What clients pushed, on these terms. Once for the node, since it remembers hashes. */

@@ -2,6 +2,8 @@ package dev.kiln.boot;
 
 import akka.actor.typed.Behavior;
 import dev.kiln.blob.BuildLogs;
+import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.PatientBlobStore;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.config.BuilderConfig;
 import dev.kiln.config.KilnConfig;
@@ -12,6 +14,7 @@ import dev.kiln.worker.Worker;
 import dev.kiln.worker.builder.AttemptDirectory;
 import dev.kiln.worker.builder.Builder;
 import dev.kiln.worker.builder.CommandBuilder;
+import dev.kiln.worker.builder.Guardians;
 import dev.kiln.worker.builder.Isolation;
 import dev.kiln.worker.builder.jib.FileBaseImagePins;
 import dev.kiln.worker.builder.jib.JibBuilder;
@@ -27,18 +30,22 @@ import java.util.concurrent.Executor;
 final class Builders implements AutoCloseable {
     private final Map<String, Builder> builders;
     private final List<String> lacks;
+    private final Guardians guardians;
     private final List<JibBuilder> closeable;
 
-    private Builders(Map<String, Builder> builders, List<String> lacks, List<JibBuilder> closeable) {
+    private Builders(
+            Map<String, Builder> builders, List<String> lacks, Guardians guardians, List<JibBuilder> closeable) {
         this.builders = Map.copyOf(builders);
         this.lacks = List.copyOf(lacks);
+        this.guardians = guardians;
         this.closeable = List.copyOf(closeable);
     }
 
     /** Finds out what this machine can do, and removes what an earlier life of the node left in its work-dir. */
     static Builders prepare(KilnConfig config, Disks disks) throws IOException {
+        Guardians guardians = new Guardians();
         if (!config.roles().contains(KilnConfig.Role.BUILDER)) {
-            return new Builders(Map.of(), List.of(), List.of());
+            return new Builders(Map.of(), List.of(), guardians, List.of());
         }
         Map<String, Builder> builders = new HashMap<>();
         List<String> lacks = new ArrayList<>();
@@ -55,6 +62,7 @@ final class Builders implements AutoCloseable {
                             new CommandBuilder(
                                     command,
                                     isolation,
+                                    guardians,
                                     config.workDir(),
                                     List.of(config.dataDir(), config.store().dir()),
                                     config.worker().outputCheck()));
@@ -71,13 +79,19 @@ final class Builders implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new CannotStart("interrupted while preparing work-dir", e);
         }
-        return new Builders(builders, lacks, closeable);
+        return new Builders(builders, lacks, guardians, closeable);
     }
 
     Behavior<Worker.Message> worker(
             KilnConfig config, Disks disks, BuildLogs logs, ShardedBuilds builds, Executor executor) {
+        if (builders.values().stream().anyMatch(CommandBuilder.class::isInstance)) {
+            guardians.standBy();
+        }
         String name = NodeName.of(config.dataDir());
-        AttemptWork.Shop shop = new AttemptWork.Shop(config, disks.intake(), disks.all(), logs, builders, executor);
+        ContentStore intake = new ContentStore(
+                new PatientBlobStore(disks.intake().blobs(), config.settle()),
+                disks.intake().links());
+        AttemptWork.Shop shop = new AttemptWork.Shop(config, intake, disks.all(), logs, builders, executor);
         Attempt.Peers peers = new Attempt.Peers(
                 builds::tell, builds::tellQueue, name, config.queue().ask(), System::nanoTime);
         return Worker.create(
@@ -99,5 +113,6 @@ final class Builders implements AutoCloseable {
     @Override
     public void close() {
         closeable.forEach(JibBuilder::close);
+        guardians.close();
     }
 }

@@ -12,9 +12,12 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.stream.SystemMaterializer;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigValueFactory;
+import dev.kiln.blob.BuildLogs;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.PatientBlobStore;
 import dev.kiln.blob.PushTerms;
 import dev.kiln.blob.PushedContent;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.blob.StoreId;
 import dev.kiln.build.BuildEntity;
@@ -27,15 +30,18 @@ import dev.kiln.catalog.JdbcRepositoryNames;
 import dev.kiln.catalog.RepositoryProjection;
 import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
+import dev.kiln.cluster.ClusterLogs;
 import dev.kiln.cluster.Ending;
 import dev.kiln.cluster.JoinSetup;
 import dev.kiln.cluster.Membership;
+import dev.kiln.cluster.PublicationDesk;
 import dev.kiln.cluster.Terms;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.LoadedConfig;
 import dev.kiln.http.HttpServer;
 import dev.kiln.http.HttpServices;
 import dev.kiln.http.registry.Pushing;
+import dev.kiln.image.Dedup;
 import dev.kiln.image.DockerTypedImages;
 import dev.kiln.image.PullImages;
 import dev.kiln.image.PushedImages;
@@ -254,15 +260,18 @@ public final class Server implements AutoCloseable {
                 .map(text -> text.getBytes(StandardCharsets.UTF_8))
                 .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
 
+        SettlingContent content = settling(node, storeExecutor);
+        BuildLogs logs = logs(node);
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
         ShardedTags tags = ShardedTags.init(system, store, storeExecutor, clock);
         ShardedSources sources = ShardedSources.init(system, git, gitExecutor);
-        Pushing pushing = pushing(node, sources, storeExecutor, clock);
+        Pushing pushing = pushing(node, sources, content, clock);
         BuildProjection.init(system, pool, BuildEntity.TAGS);
         RepositoryProjection.init(system, pool, RepositoryEntity.TAGS);
         JdbcBuildCatalog catalog = new JdbcBuildCatalog(watch.unlessAway(pool), catalogExecutor);
         BuildHistory history = new CachedBuildHistory(catalog::usualTimes);
 
+        Dedup dedup = new Dedup();
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         system.systemActorOf(
                 Behaviors.setup((ActorContext<Void> context) -> {
@@ -272,9 +281,9 @@ public final class Server implements AutoCloseable {
                             sources,
                             builds,
                             history,
-                            store,
-                            storeExecutor,
+                            content,
                             new HopSigner(secret),
+                            dedup,
                             databaseAway,
                             clock,
                             context));
@@ -286,14 +295,18 @@ public final class Server implements AutoCloseable {
             startWorker(node, builds);
         }
         HttpServices services = new HttpServices(
-                new DockerTypedImages(images.join(), store, storeExecutor),
+                new DockerTypedImages(
+                        images.join(),
+                        new ContentStore(new PatientBlobStore(store.blobs(), config.settle()), store.links()),
+                        storeExecutor),
                 builds,
                 catalog,
                 history,
-                store,
+                dedup::counts,
+                content,
                 pushing,
                 new JdbcRepositoryNames(watch.unlessAway(pool), catalogExecutor),
-                folder.logs(),
+                logs,
                 storeExecutor,
                 clock,
                 new HintTokens(secret, clock),
@@ -303,7 +316,7 @@ public final class Server implements AutoCloseable {
     }
 
     /** What repositories are served from that clients push to. */
-    private static Pushing pushing(Node node, ShardedSources sources, Executor storeExecutor, Clock clock) {
+    private static Pushing pushing(Node node, ShardedSources sources, SettlingContent settling, Clock clock) {
         ActorSystem<Void> system = node.system();
         KilnConfig config = node.config();
         KilnConfig.Push push = config.push();
@@ -314,26 +327,43 @@ public final class Server implements AutoCloseable {
         PushedContent content = node.folder().pushed(terms);
         ShardedRepositories repositories = ShardedRepositories.init(
                 system, push.maxManifests(), new PromptUnlinker(content, uploadExecutor), clock);
-        Collector.init(system, node.folder().sweep(terms), repositories, storeExecutor, push.sweep());
-        // Alone, a node sees at once what it has written.
-        Duration settle = config.cluster().discovery().isEmpty()
-                ? Duration.ZERO
-                : config.store().settle();
+        Collector.init(system, node.folder().sweep(terms), repositories, uploadExecutor, push.sweep());
         return new Pushing(
                 repositories,
-                new Pushes(repositories, content, store, uploadExecutor, push.sparse(), settle),
-                new PushedImages(config, repositories, sources, store, storeExecutor, settle),
+                new Pushes(repositories, content, store, uploadExecutor, push.sparse(), config.settle()),
+                new PushedImages(config, repositories, sources, settling, config.settle()),
                 content,
                 store,
                 uploadExecutor,
-                settle,
+                config.settle(),
                 SystemMaterializer.get(system).materializer());
     }
 
     /** A node that runs builds for others: no database, no sources, no images. */
     private static HttpServer wireBuilder(Node node) {
+        settling(node, node.system().dispatchers().lookup(DispatcherSelector.fromConfig("kiln-store-dispatcher")));
+        logs(node);
         startWorker(node, ShardedBuilds.init(node.system(), node.config(), Clock.systemUTC()));
         return listening(node.config(), HttpServer.startHealth(node.system(), node.config(), node::notReady));
+    }
+
+    /** What nodes share as this one sees it; others may ask it what it has written. */
+    private static SettlingContent settling(Node node, Executor storeExecutor) {
+        ContentStore store = node.folder().content();
+        if (node.config().cluster().discovery().isEmpty()) {
+            return SettlingContent.ofOneNode(store, storeExecutor);
+        }
+        Duration settle = node.config().settle();
+        return new SettlingContent(
+                store,
+                PublicationDesk.open(node.system(), node.folder().links(), settle, storeExecutor),
+                settle,
+                storeExecutor);
+    }
+
+    private static BuildLogs logs(Node node) {
+        BuildLogs logs = node.folder().logs();
+        return node.config().cluster().discovery().isEmpty() ? logs : ClusterLogs.open(node.system(), logs);
     }
 
     private static void startWorker(Node node, ShardedBuilds builds) {

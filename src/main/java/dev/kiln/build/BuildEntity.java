@@ -93,7 +93,8 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     public record Acknowledged(int attempt, long fence, boolean current) implements Wire {}
 
     public sealed interface RequestAnswer extends Wire {
-        record Joined(BuildStatus status) implements RequestAnswer {}
+        /** @param began whether this very request began the build anew */
+        record Joined(BuildStatus status, boolean began) implements RequestAnswer {}
 
         record QueueFull(QueueState.Refusal refusal) implements RequestAnswer {}
 
@@ -205,7 +206,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
 
     private Effect<BuildEvent, BuildState> onRequest(BuildState state, Request request) {
         if (!state.wantsRequest(clock.instant())) {
-            request.replyTo().tell(new RequestAnswer.Joined(status(state)));
+            request.replyTo().tell(new RequestAnswer.Joined(status(state), false));
             return Effect().none();
         }
         return enqueue(state, request.cause(), request.input(), false, request.replyTo());
@@ -247,7 +248,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
         enqueuingUntil = Instant.MIN;
         if (state.request() >= answered.request()) {
             // A worker was faster: its grant carried the request.
-            answerPending(new RequestAnswer.Joined(status(state)));
+            answerJoined(status(state));
             return Effect().none();
         }
         if (answered.answer().isEmpty()) {
@@ -262,9 +263,16 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
                 .persist(new BuildEvent.Requested(
                         answered.request(), answered.cause(), answered.input(), clock.instant()))
                 .thenRun(next -> {
-                    answerPending(new RequestAnswer.Joined(status(next)));
+                    answerJoined(status(next));
                     publish(next);
                 });
+    }
+
+    /** The first who asked began it, the others came while it was enqueued. */
+    private void answerJoined(BuildStatus status) {
+        pending.stream().limit(1).forEach(first -> first.tell(new RequestAnswer.Joined(status, true)));
+        pending.stream().skip(1).forEach(later -> later.tell(new RequestAnswer.Joined(status, false)));
+        pending.clear();
     }
 
     private void answerPending(RequestAnswer answer) {
@@ -281,7 +289,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
         return Effect().persist(events).thenRun(next -> {
             stopRunning("cancelled");
             queue.tell(new BuildQueue.Remove(key, next.request()));
-            cancel.replyTo().tell(new RequestAnswer.Joined(status(next)));
+            cancel.replyTo().tell(new RequestAnswer.Joined(status(next), false));
             publish(next);
         });
     }

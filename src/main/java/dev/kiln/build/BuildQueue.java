@@ -31,6 +31,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The cluster's one queue of builds. Entries and leases are events; workers' asks and the leases' deadlines are not: an
@@ -42,6 +44,7 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     /** The id of the only entity of this type. */
     public static final String ID = "queue";
 
+    private static final Logger LOG = LoggerFactory.getLogger(BuildQueue.class);
     private static final int MAX_WORKERS = 1000;
     /** After so many missed asks a worker is given nothing new. */
     private static final int MISSED_ASKS = 4;
@@ -223,6 +226,9 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
                             .flatMap(e -> e.lease().stream())
                             .forEach(lease -> holds.put(lease.fence(), fresh));
                     scheduleDue(state);
+                    LOG.info(
+                            "the build queue is on this node, with {} entries",
+                            state.entries().size());
                 })
                 .build();
     }

@@ -28,12 +28,16 @@ public record Hop(int number, Instant startedAt, Optional<Revision> revision) {
         return new Hop(number + 1, startedAt, revision);
     }
 
-    /** How long this request may be held. The last one is not cut so short that its answer comes at once. */
-    public Duration hold(WaitPlan plan) {
-        Duration left = plan.patience().minus(plan.hop().multipliedBy(number));
-        Duration least = plan.leastHold();
-        Duration hold = left.compareTo(least) < 0 ? least : left;
-        return hold.compareTo(plan.hop()) < 0 ? hold : plan.hop();
+    /**
+     * How long this request, which came {@code now}, may be held. The last one is not cut so short that its answer comes at
+     * once. Some clients repeat the last redirect instead of their first request: their patience has passed, and what they
+     * show of it must come before they give up themselves.
+     */
+    public Duration hold(WaitPlan plan, Instant now) {
+        boolean over = !now.isBefore(startedAt.plus(plan.patience()));
+        Duration left =
+                over ? WaitPlan.TO_LOOK : plan.patience().minus(plan.hop().multipliedBy(number));
+        return WaitPlan.shorter(WaitPlan.longer(left, plan.leastHold()), plan.hop());
     }
 
     /** Whether the client may be sent back once more when this hop has passed. */

@@ -26,7 +26,7 @@ public record WaitPlan(
         boolean wholeIndex,
         Map<Situation, FinalAnswer> answers) {
     /** What a pull that will not wait is held all the same, so that it starts its builds and sees what is there. */
-    private static final Duration TO_START = Duration.ofSeconds(1);
+    static final Duration TO_LOOK = Duration.ofSeconds(1);
 
     public WaitPlan {
         answers = Map.copyOf(answers);
@@ -70,7 +70,7 @@ public record WaitPlan(
 
     /** This plan for a client that says itself how long it will wait (RFC 7240, 4.3). */
     public WaitPlan waitingAtMost(Duration wait) {
-        Duration longEnough = longer(wait, longer(leastHold, TO_START));
+        Duration longEnough = longer(wait, longer(leastHold, TO_LOOK));
         Duration most = shorter(patience, longEnough);
         return with(shorter(hop, most), most, wholeIndex);
     }
@@ -84,11 +84,11 @@ public record WaitPlan(
         return new WaitPlan(family, newHop, newPatience, redirects, leastHold, startsBuilds, whole, answers);
     }
 
-    private static Duration longer(Duration a, Duration b) {
+    static Duration longer(Duration a, Duration b) {
         return a.compareTo(b) >= 0 ? a : b;
     }
 
-    private static Duration shorter(Duration a, Duration b) {
+    static Duration shorter(Duration a, Duration b) {
         return a.compareTo(b) <= 0 ? a : b;
     }
 }

@@ -8,6 +8,7 @@ import dev.kiln.client.WaitPlans;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,39 +24,83 @@ import java.util.regex.Pattern;
  */
 final class ClientsReader {
     private static final String UNKNOWN = "unknown";
+    private static final String LIKE = "like";
     private static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9._-]{0,62}");
     private static final Duration SHORTEST = Duration.ofMillis(100);
     private static final Duration LONGEST = Duration.ofDays(1);
     private static final Set<Integer> LATER = Set.of(429, 503);
     private static final Set<Integer> NEVER = Set.of(403, 404, 424);
 
+    private final Section clients;
     private final Section defaults;
-    private final Map<String, Section> families = new LinkedHashMap<>();
+    private final List<String> names;
     private final Supplier<WaitPlans> plans;
 
     ClientsReader(Section clients, Section defaults) {
+        this.clients = clients;
         this.defaults = defaults;
-        for (String name :
-                clients.names("a family's name (lower-case letters, digits, . _ -)", ClientsReader::isName)) {
-            families.put(name, clients.section(name, defaults));
-        }
+        this.names = clients.names("a family's name (lower-case letters, digits, . _ -)", ClientsReader::isName);
+        names.forEach(this::checkLike);
+        Map<String, Section> families = families(Optional.empty());
         this.plans = plans(families, defaults);
-        twice();
+        twice(families);
     }
 
     /** @param own the {@code clients} of one repository: families that {@code kiln.clients} has, and any of their keys */
     Supplier<WaitPlans> read(Section own) {
         List<String> changed = own.names(
-                "a family of kiln.clients: " + String.join(", ", families.keySet()),
-                name -> families.containsKey(name) || name.equals(UNKNOWN));
+                "a family of kiln.clients: " + String.join(", ", names),
+                name -> names.contains(name) || name.equals(UNKNOWN));
         if (changed.isEmpty()) {
             return plans;
         }
-        Map<String, Section> merged = new LinkedHashMap<>(families);
         changed.stream()
-                .filter(families::containsKey)
-                .forEach(name -> merged.put(name, own.section(name, families.get(name))));
-        return plans(merged, changed.contains(UNKNOWN) ? own.section(UNKNOWN, defaults) : defaults);
+                .map(own::section)
+                .filter(family -> family.isSet(LIKE))
+                .forEach(family -> family.error(LIKE, "can be said in kiln.clients alone"));
+        return plans(families(Optional.of(own)), changed.contains(UNKNOWN) ? own.section(UNKNOWN, defaults) : defaults);
+    }
+
+    private Map<String, Section> families(Optional<Section> own) {
+        Map<String, Section> families = new LinkedHashMap<>();
+        names.forEach(name -> families.put(name, family(name, own, Set.of())));
+        return families;
+    }
+
+    /**
+     * A family with all that it inherits. What it says itself beats what the one that it is like says, for all or here.
+     *
+     * @param own as in {@link #read}
+     * @param above the families that are like this one, on the way to which it is read
+     */
+    private Section family(String name, Optional<Section> own, Set<String> above) {
+        Set<String> seen = new HashSet<>(above);
+        seen.add(name);
+        Section base = like(name)
+                .filter(other -> names.contains(other) && !seen.contains(other))
+                .map(other -> family(other, own, seen))
+                .orElse(defaults);
+        Section ofAll = clients.section(name, base);
+        return own.filter(section -> section.isSet(name))
+                .map(section -> section.section(name, ofAll))
+                .orElse(ofAll);
+    }
+
+    private Optional<String> like(String name) {
+        return clients.section(name).quietTexts(LIKE).stream().findFirst();
+    }
+
+    private void checkLike(String name) {
+        Set<String> seen = new HashSet<>();
+        Optional<String> at = Optional.of(name);
+        while (at.isPresent() && seen.add(at.get())) {
+            at = names.contains(at.get()) ? like(at.get()) : Optional.empty();
+        }
+        boolean circle = at.filter(name::equals).isPresent();
+        boolean unknown = like(name).filter(other -> !names.contains(other)).isPresent();
+        if (circle || unknown) {
+            clients.section(name).error(LIKE, circle ? "leads back to " + name : "is not a family of kiln.clients");
+        }
     }
 
     private static Supplier<WaitPlans> plans(Map<String, Section> families, Section unknown) {
@@ -67,7 +112,7 @@ final class ClientsReader {
     }
 
     /** Two families with the same conditions: the order of their names would decide, and nobody would see it. */
-    private void twice() {
+    private static void twice(Map<String, Section> families) {
         Map<String, String> conditions = new LinkedHashMap<>();
         families.forEach((name, family) -> {
             for (String agent : family.quietTexts("agents")) {
@@ -82,6 +127,7 @@ final class ClientsReader {
     }
 
     private static Supplier<WaitPlans.Family> family(String name, Section family) {
+        family.isSet(LIKE);
         List<String> agents = family.texts("agents", "a list of product names in lower case", ClientsReader::isName);
         Optional<String> with = family.isSet("with")
                 ? family.text("with", "a product's name in lower case", ClientsReader::isName)

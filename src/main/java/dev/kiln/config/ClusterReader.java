@@ -2,11 +2,18 @@ package dev.kiln.config;
 
 import dev.kiln.config.ClusterConfig.Discovery;
 import dev.kiln.config.ClusterConfig.Tls;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Reads {@code kiln.cluster}. */
@@ -21,6 +28,7 @@ final class ClusterReader {
     private static final Pattern HOST = Pattern.compile("[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,7}");
     private static final Pattern CONTACT_POINT =
             Pattern.compile("([A-Za-z0-9.-]{1,253}|\\[[0-9A-Fa-f:.]+]):([0-9]{1,5})");
+    private static final Pattern PKCS8 = Pattern.compile("-----BEGIN PRIVATE KEY-----([^-]*)-----END PRIVATE KEY-----");
     private static final Pattern DNS_NAME = Pattern.compile("[A-Za-z0-9._-]{1,253}");
 
     private final Section cluster;
@@ -117,12 +125,32 @@ final class ClusterReader {
 
     private static Optional<Tls> tls(Section tls) {
         Optional<Path> key = file(tls, "key");
+        key.filter(path -> !isRsaKey(path))
+                .ifPresent(
+                        path -> tls.error("key", "must be an RSA private key in PEM form, which " + path + " is not"));
         Optional<Path> certificate = file(tls, "certificate");
         Optional<Path> ca = file(tls, "ca");
         tls.end();
         return key.isPresent() && certificate.isPresent() && ca.isPresent()
                 ? Optional.of(new Tls(key.get(), certificate.get(), ca.get()))
                 : Optional.empty();
+    }
+
+    /** Akka reads no other, and says so only when the first node connects. */
+    private static boolean isRsaKey(Path file) {
+        try {
+            String pem = Files.readString(file, StandardCharsets.US_ASCII);
+            Matcher pkcs8 = PKCS8.matcher(pem);
+            if (!pkcs8.find()) {
+                return pem.contains("-----BEGIN RSA PRIVATE KEY-----");
+            }
+            KeyFactory.getInstance("RSA")
+                    .generatePrivate(
+                            new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pkcs8.group(1))));
+            return true;
+        } catch (IOException | IllegalArgumentException | GeneralSecurityException e) {
+            return false;
+        }
     }
 
     private static Optional<Path> file(Section tls, String key) {

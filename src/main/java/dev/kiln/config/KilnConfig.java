@@ -71,6 +71,11 @@ public record KilnConfig(
                 .findFirst();
     }
 
+    /** How long what another node has written is waited for; zero where there is no other node. */
+    public Duration settle() {
+        return cluster.discovery().isEmpty() ? Duration.ZERO : store.settle();
+    }
+
     /** Without the secret. */
     @Override
     public String toString() {
@@ -102,7 +107,7 @@ public record KilnConfig(
      * The content store.
      *
      * @param minFree bytes; below it nothing new and large begins
-     * @param settle how long a link that should exist is waited for
+     * @param settle how long what another node has written is waited for
      */
     public record Store(Path dir, long minFree, Duration settle) {}
 

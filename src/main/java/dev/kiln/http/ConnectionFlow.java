@@ -57,6 +57,13 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
     private final class Connection extends GraphStageLogic {
         private final AsyncCallback<Ended> ended = createAsyncCallback(this::onEnded);
         private Optional<CompletableFuture<Void>> held = Optional.empty();
+
+        /**
+         * Whether the held request's body came as a stream. After the last byte of it Akka ends the requests of a client
+         * that wants the connection closed, though the client waits; and one that breaks off is told to who reads it.
+         */
+        private boolean heldHasBody;
+
         private Optional<HttpRequest> next = Optional.empty();
 
         Connection() {
@@ -74,7 +81,7 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
 
                 @Override
                 public void onUpstreamFinish() {
-                    if (held.isPresent() || next.isEmpty()) {
+                    if (!heldHasBody && (held.isPresent() || next.isEmpty())) {
                         completeStage();
                     }
                 }
@@ -110,6 +117,7 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
                 return;
             }
             held = Optional.of(gone);
+            heldHasBody = !request.entity().isStrict();
             if (!isClosed(requests) && !hasBeenPulled(requests)) {
                 pull(requests);
             }
@@ -118,6 +126,7 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
 
         private void onEnded(Ended end) {
             held = Optional.empty();
+            heldHasBody = false;
             if (end.failure() != null) {
                 failStage(end.failure());
             } else {

@@ -63,7 +63,6 @@ public final class HttpServer {
                 config,
                 services.images(),
                 services.content(),
-                services.blocking(),
                 services.pushing(),
                 services.names(),
                 config.hints().username()
@@ -128,6 +127,7 @@ public final class HttpServer {
                 services.builds(),
                 services.catalog(),
                 services.history(),
+                services.dedup(),
                 services.clock(),
                 logs,
                 services.images(),

@@ -4,7 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.ActorContext;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.client.Hop;
@@ -22,24 +22,19 @@ import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Sources;
-import dev.kiln.source.Sources.TagsAnswer;
-import java.io.UncheckedIOException;
+import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.BiFunction;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -62,11 +57,11 @@ public final class PullImages implements Images {
     private final TagLookUps lookUps;
     private final Cache<Series, CachedRevision> revisions;
     private final StoredManifests manifests;
+    private final TagQueries queries;
 
     /**
      * The images of this node.
      *
-     * @param storeExecutor for blocking reads of the store
      * @param databaseAway one line about the journal's database while it does not answer; quick
      */
     public PullImages(
@@ -75,16 +70,17 @@ public final class PullImages implements Images {
             Sources sources,
             ShardedBuilds builds,
             BuildHistory history,
-            ContentStore store,
-            Executor storeExecutor,
+            SettlingContent content,
             HopSigner signer,
+            Dedup dedup,
             Supplier<Optional<String>> databaseAway,
             Clock clock,
             ActorContext<?> context) {
         this.config = config;
         this.peers = new RevisionWaiter.Peers.Shared(
-                tags, sources, builds, history, config.queue().ask(), clock);
+                tags, sources, builds, history, dedup, config.queue().ask(), clock);
         this.lookUps = new TagLookUps(tags, sources);
+        this.queries = new TagQueries(config, tags, sources, lookUps);
         this.signer = signer;
         this.databaseAway = databaseAway;
         long half = config.cache().maxBytes() / 2;
@@ -93,8 +89,7 @@ public final class PullImages implements Images {
                 .<Series, CachedRevision>weigher((key, cached) -> 2000
                         + cached.snapshot().index().map(i -> i.bytes().size()).orElse(0))
                 .build();
-        this.manifests =
-                new StoredManifests(store, storeExecutor, half, config.cache().maxLife());
+        this.manifests = new StoredManifests(content, half, config.cache().maxLife());
         this.waiters = context.spawn(Waiters.create(peers, this::remember), "waiters");
     }
 
@@ -149,9 +144,7 @@ public final class PullImages implements Images {
     private CompletionStage<PullAnswer> wait(Waiting waiting, Optional<Revision> known) {
         Hop hop = waiting.hop();
         Optional<Revision> revision = hop.revision().or(() -> known);
-        return (revision.isPresent() ? settle(waiting.at(revision.get())) : resolve(waiting)).exceptionally(failure -> {
-            throw problem(failure);
-        });
+        return failingWithProblems(revision.isPresent() ? settle(waiting.at(revision.get())) : resolve(waiting));
     }
 
     private CompletionStage<PullAnswer> settle(Waiting waiting) {
@@ -165,16 +158,12 @@ public final class PullImages implements Images {
         if (cached != null && isGood(cached.until(), peers.clock().instant())) {
             return newest(waiting, Optional.of(cached.snapshot()));
         }
-        return view(series).thenCompose(view -> {
+        return peers.tags().revision(series).thenCompose(view -> {
             Optional<RevisionSnapshot> seen =
                     view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
             seen.ifPresent(snapshot -> remember(series, snapshot));
             return newest(waiting, seen);
         });
-    }
-
-    private CompletionStage<TagEntity.View> view(Series series) {
-        return peers.tags().ask(series.revision(), replyTo -> new TagEntity.GetRevision(series.flavour(), replyTo));
     }
 
     private static Series series(Pull pull, Revision revision) {
@@ -203,7 +192,7 @@ public final class PullImages implements Images {
         }
 
         Waiting counting(Hop counted, Instant now) {
-            return new Waiting(repository, pull, counted, scope, now.plus(counted.hold(pull.plan())));
+            return new Waiting(repository, pull, counted, scope, now.plus(counted.hold(pull.plan(), now)));
         }
 
         Duration left(Instant now) {
@@ -308,8 +297,8 @@ public final class PullImages implements Images {
             return hit.get();
         }
         CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
-        RevisionWaiter.Join join =
-                new RevisionWaiter.Join(pull.wish(), pull.cause().get(), waiting.deadline(), outcome);
+        RevisionWaiter.Join join = new RevisionWaiter.Join(
+                pull.wish(), pull.cause().get(), waiting.deadline(), pull.hop().isEmpty(), outcome);
         waiters.tell(new Waiters.Wait(series(pull, revision), waiting.repository(), join));
         pull.gone().thenRun(() -> waiters.tell(new Waiters.Leave(series(pull, revision), outcome)));
         // Only a waiter that failed with the message in its mailbox leaves it open.
@@ -379,97 +368,22 @@ public final class PullImages implements Images {
 
     @Override
     public CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest) {
-        return manifests.find(repository, digest).exceptionally(failure -> {
-            throw problem(failure);
-        });
+        return failingWithProblems(manifests.find(repository, digest));
     }
 
     @Override
     public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
-        return lookedUp(
-                repository,
-                tag,
-                (found, revision) -> view(new Series(revision, Optional.empty()))
-                        .thenApply(view -> PointerIndex.compose(
-                                repository,
-                                tag,
-                                revision.revision().orElseThrow(),
-                                offered(found, view),
-                                RevisionSnapshot.children(view))));
+        return failingWithProblems(queries.pointers(repository, tag));
     }
 
     @Override
     public CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform) {
-        Optional<Platform> flavour = platform.filter(Platform::isFlavour);
-        return lookedUp(
-                repository,
-                tag,
-                (found, revision) -> peers.tags()
-                        .ask(revision, TagEntity.GetIndexes::new)
-                        .thenApply(seen -> {
-                            List<Platform> platforms =
-                                    seen.platforms().isEmpty() ? found.platforms() : seen.platforms();
-                            if (flavour.isPresent() && !platforms.contains(flavour.get())) {
-                                throw new Problem(ProblemCode.REQUEST_INVALID, flavour.get() + " is not built here");
-                            }
-                            return IndexHistory.of(new Series(revision, flavour), platforms, seen.indexes());
-                        }));
-    }
-
-    /** Answers about what a tag means, which must be known within one hop. */
-    private <A> CompletionStage<A> lookedUp(
-            RepositoryName repository, Tag tag, BiFunction<RepositoryConfig, TagKey, CompletionStage<A>> answer) {
-        Optional<RepositoryConfig> found = config.repository(repository);
-        if (found.isEmpty() || tag.isReferrersFallback()) {
-            return failed(new Problem(ProblemCode.MANIFEST_UNKNOWN, "there is no " + tag + " here"));
-        }
-        return lookUps.revision(new TagKey(repository, tag), found.get())
-                .copy()
-                .orTimeout(found.get().hop().toMillis(), TimeUnit.MILLISECONDS)
-                .thenCompose(revision -> answer.apply(found.get(), new TagKey(repository, revision.asTag())))
-                .exceptionally(failure -> {
-                    throw problem(failure);
-                });
+        return failingWithProblems(queries.indexes(repository, tag, platform));
     }
 
     @Override
     public CompletionStage<List<Tag>> tags(RepositoryName repository) {
-        Optional<RepositoryConfig> found = config.repository(repository);
-        Problem unknown = new Problem(
-                ProblemCode.NAME_UNKNOWN, "no repository called " + repository + " is known here; check the name");
-        if (found.isEmpty()) {
-            return failed(unknown);
-        }
-        return peers.sources()
-                .tags(repository, found.get().hop())
-                .<List<Tag>>thenApply(answer -> {
-                    if (answer instanceof TagsAnswer.Listed listed) {
-                        return listed.tags();
-                    }
-                    if (answer instanceof TagsAnswer.Unavailable unavailable) {
-                        throw new Problem(ProblemCode.UNAVAILABLE, unavailable.reason());
-                    }
-                    throw unknown;
-                })
-                .exceptionally(failure -> {
-                    throw problem(failure);
-                });
-    }
-
-    /** What can be pulled of a revision, now or when it is built. */
-    private static List<Platform> offered(RepositoryConfig repository, TagEntity.View view) {
-        if (view.opened().isEmpty()) {
-            return repository.platforms().stream()
-                    .filter(platform -> !platform.isFlavour())
-                    .toList();
-        }
-        Set<Platform> built = RevisionSnapshot.children(view).stream()
-                .map(IndexComposer.Child::platform)
-                .collect(Collectors.toUnmodifiableSet());
-        return view.platforms().stream()
-                .filter(platform ->
-                        built.contains(platform) || repository.platforms().contains(platform))
-                .toList();
+        return failingWithProblems(queries.tags(repository));
     }
 
     private static CompletionStage<PullAnswer> done(PullAnswer answer) {
@@ -478,6 +392,12 @@ public final class PullImages implements Images {
 
     private static <A> CompletionStage<A> failed(Problem problem) {
         return CompletableFuture.failedFuture(problem);
+    }
+
+    private static <A> CompletionStage<A> failingWithProblems(CompletionStage<A> answer) {
+        return answer.exceptionally(failure -> {
+            throw problem(failure);
+        });
     }
 
     private static Problem problem(Throwable failure) {
@@ -489,7 +409,7 @@ public final class PullImages implements Images {
             return new Problem(ProblemCode.UNAVAILABLE, "the tag's owner did not answer in time; pull again", cause);
         }
         LOG.error("a pull failed", cause);
-        return cause instanceof UncheckedIOException
+        return cause instanceof IOException
                 ? new Problem(ProblemCode.UNAVAILABLE, "the content store could not be read; pull again", cause)
                 : new Problem(ProblemCode.INTERNAL, "the server failed; its log says more", cause);
     }

@@ -1,6 +1,6 @@
 package dev.kiln.image;
 
-import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.client.Hints;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
@@ -14,12 +14,13 @@ import dev.kiln.repository.PushedManifest;
 import dev.kiln.repository.Repositories;
 import dev.kiln.source.Meaning;
 import dev.kiln.source.Sources;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -37,23 +38,14 @@ public final class PushedImages {
     /**
      * The pushed images of a node.
      *
-     * @param storeExecutor for blocking reads of the store
      * @param settle how long something may take to show that another node has put into the store
      */
     public PushedImages(
-            KilnConfig config,
-            Repositories repositories,
-            Sources sources,
-            ContentStore content,
-            Executor storeExecutor,
-            Duration settle) {
+            KilnConfig config, Repositories repositories, Sources sources, SettlingContent content, Duration settle) {
         this.repositories = repositories;
         this.sources = sources;
         this.manifests = new StoredManifests(
-                content,
-                storeExecutor,
-                config.cache().maxBytes() / 4,
-                config.cache().maxLife());
+                content, config.cache().maxBytes() / 4, config.cache().maxLife());
         this.settle = settle;
     }
 
@@ -70,7 +62,11 @@ public final class PushedImages {
     private CompletionStage<Optional<Served>> read(RepositoryName repository, Optional<PushedManifest> manifest) {
         return manifest.isEmpty()
                 ? CompletableFuture.completedFuture(Optional.empty())
-                : read(repository, manifest.get().digest(), settle).thenApply(Optional::of);
+                : read(repository, manifest.get().digest(), settle)
+                        .thenApply(Optional::of)
+                        .exceptionally(failure -> {
+                            throw cause(failure) instanceof IOException late ? hidden(late) : asIs(failure);
+                        });
     }
 
     private CompletionStage<Served> read(RepositoryName repository, Digest digest, Duration patience) {
@@ -79,14 +75,26 @@ public final class PushedImages {
                 return CompletableFuture.completedFuture(served.get());
             }
             if (patience.isZero()) {
-                return CompletableFuture.failedFuture(new Problem(
-                        ProblemCode.UNAVAILABLE, "the manifest does not show in the content store: pull again"));
+                return CompletableFuture.failedFuture(new IOException("the link of " + digest + " does not show"));
             }
             Duration pause = patience.compareTo(RECHECK) < 0 ? patience : RECHECK;
             return CompletableFuture.runAsync(
                             () -> {}, CompletableFuture.delayedExecutor(pause.toMillis(), TimeUnit.MILLISECONDS))
                     .thenCompose(passed -> read(repository, digest, patience.minus(pause)));
         });
+    }
+
+    private static Problem hidden(IOException late) {
+        return new Problem(
+                ProblemCode.UNAVAILABLE, "the manifest does not show in the content store: pull again", late);
+    }
+
+    private static Throwable cause(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+    }
+
+    private static CompletionException asIs(Throwable failure) {
+        return failure instanceof CompletionException completion ? completion : new CompletionException(failure);
     }
 
     /** Fails with a {@link Problem} that says why when clients may not push to one of these tags. */

@@ -29,6 +29,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -56,8 +57,13 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
 
     sealed interface Message {}
 
-    /** A pull begins to wait. */
-    record Join(Wish wish, Cause cause, Instant deadline, CompletableFuture<Outcome> outcome) implements Message {}
+    /**
+     * A pull begins to wait.
+     *
+     * @param anew whether it does so for the first time, not after a hop
+     */
+    record Join(Wish wish, Cause cause, Instant deadline, boolean anew, CompletableFuture<Outcome> outcome)
+            implements Message {}
 
     /** A pull's client has gone. */
     record Leave(CompletableFuture<Outcome> outcome) implements Message {}
@@ -77,7 +83,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
 
     private record Status(BuildStatus status) implements Message {}
 
-    private record Requested(Platform platform, Optional<BuildEntity.RequestAnswer> answer) implements Message {}
+    private record Requested(Platform platform, Join pull, Optional<BuildEntity.RequestAnswer> answer)
+            implements Message {}
 
     private enum Tick implements Message {
         DUE,
@@ -119,6 +126,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
                 Sources sources,
                 ShardedBuilds builds,
                 BuildHistory history,
+                Dedup dedup,
                 Duration resubscribe,
                 Clock clock) {}
     }
@@ -138,6 +146,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private final Set<Platform> joining = new HashSet<>();
     private final Set<Platform> queueFull = new HashSet<>();
     private final ActorRef<BuildStatus> statuses;
+    private final Dedup.Tally dedup;
     private Optional<TagEntity.View> view = Optional.empty();
     private Optional<Instant> due = Optional.empty();
     private boolean opening;
@@ -172,6 +181,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         this.peers = peers.shared();
         this.seen = peers.seen();
         this.idle = idle;
+        this.dedup = this.peers.dedup().new Tally();
         this.pulls = new WaitingPulls(key, config, () -> this.peers.history().known(key.repository()));
         // So that it is known when the first hop ends.
         this.peers.history().known(key.repository());
@@ -209,13 +219,28 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         Optional<Instant> waits = pulls.add(join, now);
         if (waits.isPresent()) {
             wake(now, waits.get());
+            dedup.add(join);
             if (view.isEmpty()) {
                 open();
             } else {
+                count();
                 start(join);
             }
         }
         return this;
+    }
+
+    private void count() {
+        TagEntity.View known = view.orElseThrow();
+        Set<Platform> listed = listed(known);
+        dedup.count(pull -> (int) wanted(pull, known, listed).stream()
+                .filter(platform -> !listed.contains(platform))
+                .count());
+    }
+
+    private Collection<Platform> wanted(Join pull, TagEntity.View known, Set<Platform> listed) {
+        Optional<Platform> wanted = pull.wish().platform(config, known.platforms(), listed);
+        return WaitPolicy.starts(pull.wish().policy(config), known.platforms(), wanted);
     }
 
     private void open() {
@@ -260,6 +285,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
                 subscribe();
             }
         }
+        count();
         pulls.forEach(this::start);
         if (now.failure().isEmpty()) {
             compose();
@@ -296,6 +322,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
             return this;
         }
         opening = false;
+        dedup.forget();
         if (answer instanceof ArchiveAnswer.Refused refused) {
             pulls.refuseAll(refused.message());
         } else if (answer instanceof ArchiveAnswer.Unavailable unavailable) {
@@ -344,15 +371,14 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
         Instant now = peers.clock().instant();
         Set<Platform> listed = listed(known);
-        Optional<Platform> wanted = pull.wish().platform(config, known.platforms(), listed);
-        for (Platform platform : WaitPolicy.starts(pull.wish().policy(config), known.platforms(), wanted)) {
+        for (Platform platform : wanted(pull, known, listed)) {
             if (!listed.contains(platform) && isToRequest(builds.get(platform), now) && requesting.add(platform)) {
                 BuildInput input = new BuildInput(
                         known.opened().orElseThrow().archive(), config.builder().orElseThrow());
                 getContext()
                         .pipeToSelf(
                                 peers.builds().request(build(platform), pull.cause(), input),
-                                (answer, failure) -> new Requested(platform, Optional.ofNullable(answer)));
+                                (answer, failure) -> new Requested(platform, pull, Optional.ofNullable(answer)));
             }
         }
     }
@@ -375,7 +401,13 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
             queueFull.add(platform);
         }
         pulls.seeQueueFull(queueFull);
-        return answer instanceof BuildEntity.RequestAnswer.Joined joined ? onStatus(new Status(joined.status())) : this;
+        if (answer instanceof BuildEntity.RequestAnswer.Joined joined) {
+            if (joined.began()) {
+                dedup.began(requested.pull());
+            }
+            return onStatus(new Status(joined.status()));
+        }
+        return this;
     }
 
     private Behavior<Message> onStatus(Status status) {

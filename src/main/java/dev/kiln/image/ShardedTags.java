@@ -52,6 +52,11 @@ public final class ShardedTags {
                 sharding.entityRefFor(TagEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT, system.scheduler());
     }
 
+    /** What a revision's owner knows of one of its series. */
+    CompletionStage<TagEntity.View> revision(Series series) {
+        return ask(series.revision(), replyTo -> new TagEntity.GetRevision(series.flavour(), replyTo));
+    }
+
     private static Descriptor publish(ContentStore store, TagKey key, String index) {
         try {
             return store.publishManifest(

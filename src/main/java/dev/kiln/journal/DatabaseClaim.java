@@ -26,7 +26,7 @@ import java.util.UUID;
  * </ul>
  *
  * <p>A row names the cluster that has the claim: a node whose connection was cut reads there whether another one was formed
- * meanwhile. Why this suffices stands in docs/decisions/0016.
+ * meanwhile. Why this suffices stands in docs/decisions/0018.
  *
  * <p>Everything blocks on the database, in PostgreSQL for some seconds at most. Thread-safe.
  */

@@ -35,9 +35,9 @@ import org.slf4j.LoggerFactory;
 public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
     public static final EntityTypeKey<Command> TYPE_KEY = EntityTypeKey.create(Command.class, "Source");
 
-    /** Of each pace at a time. */
     private static final Logger LOG = LoggerFactory.getLogger(SourceEntity.class);
 
+    /** Of each pace at a time. */
     private static final int MAX_RUNNING = 2;
 
     private static final int MAX_WAITING = 10_000;

@@ -94,7 +94,7 @@ class WireTest {
                 new BuildEntity.Report(1, 7, ref()),
                 new BuildEntity.LeaseLost(7, "silence"),
                 new BuildEntity.Acknowledged(1, 7, true),
-                new BuildEntity.RequestAnswer.Joined(failed),
+                new BuildEntity.RequestAnswer.Joined(failed, true),
                 new BuildEntity.RequestAnswer.QueueFull(QueueState.Refusal.REPOSITORY_FULL),
                 new BuildEntity.RequestAnswer.Unavailable(),
                 new BuildEntity.RequestAnswer.Conflict(built),

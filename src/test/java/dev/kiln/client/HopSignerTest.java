@@ -75,25 +75,28 @@ class HopSignerTest {
 
     @Test
     void aPullIsHeldNoLongerThanItsPatienceAndSentBackNineTimesAtMost() {
-        Duration second = Duration.ofSeconds(1);
-        int redirects = 0;
-        Duration held = Duration.ZERO;
-        Hop at = Hop.first(START);
-        held = held.plus(at.hold(Plans.plan(second, PATIENCE)));
-        while (at.mayGoOn(Plans.plan(second, PATIENCE))) {
-            at = at.next();
-            redirects++;
-            held = held.plus(at.hold(Plans.plan(second, PATIENCE)));
-        }
-        assertThat(redirects).isEqualTo(9);
+        assertThat(heldOverAllHops(Duration.ofSeconds(1), PATIENCE)).isEqualTo(Duration.ofSeconds(10));
+        assertThat(heldOverAllHops(Duration.ofSeconds(1), Duration.ofMillis(2500)))
+                .isEqualTo(Duration.ofMillis(2500));
+    }
 
-        Duration patience = Duration.ofMillis(2500);
-        at = Hop.first(START);
-        held = at.hold(Plans.plan(second, patience));
-        while (at.mayGoOn(Plans.plan(second, patience))) {
+    private static Duration heldOverAllHops(Duration hop, Duration patience) {
+        WaitPlan plan = Plans.plan(hop, patience);
+        Hop at = Hop.first(START);
+        Duration held = at.hold(plan, START);
+        while (at.mayGoOn(plan)) {
             at = at.next();
-            held = held.plus(at.hold(Plans.plan(second, patience)));
+            held = held.plus(at.hold(plan, START.plus(held)));
         }
-        assertThat(held).isEqualTo(patience);
+        return held;
+    }
+
+    @Test
+    void whoRepeatsTheLastHopIsToldSoonThatItsPatienceHasPassed() {
+        WaitPlan plan = Plans.plan(Duration.ofSeconds(25), Duration.ofSeconds(250));
+        Hop last = new Hop(9, START, Optional.empty());
+
+        assertThat(last.hold(plan, START.plusSeconds(249))).isEqualTo(Duration.ofSeconds(25));
+        assertThat(last.hold(plan, START.plusSeconds(250))).isEqualTo(Duration.ofSeconds(1));
     }
 }

@@ -15,13 +15,30 @@ class WaitPlanTest {
         assertThat(read("wait=20")).contains(new Preference(Duration.ofSeconds(20), "wait=20"));
         assertThat(read("handling=lenient, Wait=7; x=y, wait=9"))
                 .contains(new Preference(Duration.ofSeconds(7), "wait=7"));
-        assertThat(read("wait=20", "respond-async")).contains(new Preference(Duration.ZERO, "respond-async"));
+        assertThat(read("wait = \"8\"")).contains(new Preference(Duration.ofSeconds(8), "wait=8"));
+        assertThat(read("respond-async")).contains(new Preference(Duration.ZERO, "respond-async"));
+        for (List<String> both : List.of(List.of("respond-async, wait=20"), List.of("wait=20", "respond-async"))) {
+            assertThat(Preference.read(both))
+                    .as("who waits for a while, and no longer")
+                    .contains(new Preference(Duration.ofSeconds(20), "wait=20"));
+        }
     }
 
     @Test
     void anythingElseIsIgnored() {
-        for (String line :
-                List.of("", ",", "wait", "wait=", "wait=-1", "wait=1.5", "wait=9999999", "wait=x", "return=minimal")) {
+        for (String line : List.of(
+                "",
+                ",",
+                "wait",
+                "wait=",
+                "wait=-1",
+                "wait=1.5",
+                "wait=9999999",
+                "wait=x",
+                "wait=\"",
+                "wait=\"1",
+                "respond-async=1",
+                "return=minimal")) {
             assertThat(read(line)).as(line).isEmpty();
         }
     }

@@ -76,6 +76,13 @@ final class HintsIT {
         return Client.all(temp).stream();
     }
 
+    private static Client named(String name) {
+        return clients()
+                .filter(client -> client.toString().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
+
     static Stream<Arguments> clientsAndUsers() {
         return clients()
                 .flatMap(client -> Stream.of("linux+arm64+v8", DOCUMENT).map(user -> Arguments.of(client, user)));
@@ -178,6 +185,18 @@ final class HintsIT {
         assertRecorded(open, "docker-agent", "linux/amd64", "linux/amd64 by User-Agent");
     }
 
+    /** As where a name server knows it: the client's proxy, which is the registry itself, need not be asked for names. */
+    @ParameterizedTest
+    @ValueSource(strings = {"podman", "buildah", "skopeo", "ctr"})
+    void aHostName(String name) throws Exception {
+        String registry = open.registry().toString();
+        Client client = named(name).with(Map.of("HTTP_PROXY", registry, "HTTPS_PROXY", registry));
+        String image = "linux-arm64." + open.host() + "/team/" + name + "-host:main";
+        client.pull(image, "arm64").mustSucceed();
+        assertPulled(client, image);
+        assertRecorded(open, name + "-host", "linux/arm64/v8 by host name");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"X-Build-Platform: linux/arm64", "X-Forwarded-Host: linux-arm64.127.0.0.1"})
     void aHeaderOfContainerd(String header) throws Exception {
@@ -227,11 +246,7 @@ final class HintsIT {
                 location = "%1$s/p/linux-arm64/team"
                 insecure = true
                 """.formatted(open.host()));
-        Client client = clients()
-                .filter(c -> c.toString().equals(name))
-                .findFirst()
-                .orElseThrow()
-                .with(Map.of("CONTAINERS_REGISTRIES_CONF", file.toString()));
+        Client client = named(name).with(Map.of("CONTAINERS_REGISTRIES_CONF", file.toString()));
         String image = open.host() + "/team/" + name + "-registries:main";
         // skopeo does not read the variable
         List<String> option = name.equals("skopeo") ? List.of("--registries-conf", file.toString()) : List.of();
@@ -240,11 +255,14 @@ final class HintsIT {
         assertRecorded(open, name + "-registries", "linux/arm64/v8 by path");
     }
 
-    @Test
-    void theMostSpecificNameWins() throws Exception {
-        Registry registry = new Registry(open);
-        registry.await("p/linux-arm64/team/curl", "main_linux-amd64", "");
-        assertRecorded(open, "curl", "linux/amd64", "linux/amd64 by tag suffix");
+    /** Path against tag; and for docker the User-Agent too, which is of this machine. */
+    @ParameterizedTest
+    @MethodSource("clients")
+    void ofTwoNamesThatDisagreeTheTagWins(Client client) throws Exception {
+        String image = open.host() + "/p/linux-amd64/team/" + client + "-two:main_linux-arm64";
+        client.pull(image, "arm64").mustSucceed();
+        assertPulled(client, image);
+        assertRecorded(open, client + "-two", "linux/arm64/v8 by tag suffix");
     }
 
     private static void assertPulled(Client client, String image) {

@@ -48,7 +48,7 @@ final class Registry {
     JsonNode byDigest(String repository, String digest) {
         HttpResponse<byte[]> answer = get(uri(repository, digest), "");
         assertThat(answer.statusCode()).as(digest + ": " + text(answer)).isEqualTo(200);
-        assertThat("sha256:" + sha256(answer.body())).isEqualTo(digest);
+        assertThat(digest(answer.body())).isEqualTo(digest);
         try {
             return JSON.readTree(answer.body());
         } catch (IOException e) {
@@ -99,9 +99,11 @@ final class Registry {
         return new String(answer.body(), StandardCharsets.UTF_8);
     }
 
-    private static String sha256(byte[] bytes) {
+    static String digest(byte[] bytes) {
         try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+            return "sha256:"
+                    + HexFormat.of()
+                            .formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every Java platform has SHA-256", e);
         }

@@ -28,6 +28,26 @@ final class ReverseProxy implements AutoCloseable {
     /** nginx with nothing but {@code proxy_pass}: 60 s without a byte end a request. */
     static ReverseProxy nginx(Path directory, URI server) {
         int port = freePort();
+        return nginx(directory, port, "listen 127.0.0.1:" + port + ";", "proxy_set_header Host $http_host;", server);
+    }
+
+    /**
+     * nginx that takes TLS and tells of its client in {@code X-Forwarded-*}; the registry sees it come from 127.0.0.2.
+     *
+     * @param pem key and certificates
+     */
+    static ReverseProxy nginxWithTls(Path directory, URI server, Path pem) {
+        int port = freePort();
+        return nginx(
+                directory,
+                port,
+                "listen 127.0.0.1:%1$d ssl; ssl_certificate %2$s; ssl_certificate_key %2$s;".formatted(port, pem),
+                "proxy_bind 127.0.0.2; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+                        + " proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;",
+                server);
+    }
+
+    private static ReverseProxy nginx(Path directory, int port, String listen, String location, URI server) {
         String config = """
                 daemon off; worker_processes 1; pid %1$s/nginx.pid; error_log %1$s/error.log;
                 events {}
@@ -35,29 +55,52 @@ final class ReverseProxy implements AutoCloseable {
                   access_log off;
                   client_body_temp_path %1$s/b; proxy_temp_path %1$s/p; fastcgi_temp_path %1$s/f;
                   uwsgi_temp_path %1$s/u; scgi_temp_path %1$s/s;
-                  server { listen 127.0.0.1:%2$d; location / { proxy_pass http://127.0.0.1:%3$d; proxy_set_header Host $http_host; } }
+                  server { %2$s location / { proxy_pass http://127.0.0.1:%3$d; %4$s } }
                 }
-                """.formatted(folder(directory, "nginx"), port, server.getPort());
+                """.formatted(folder(directory, "nginx"), listen, server.getPort(), location);
         return start(directory.resolve("nginx"), port, config, "nginx", "-e", "error.log", "-p", ".", "-c");
     }
 
     /** HAProxy with the {@code defaults} of the distribution's own {@code haproxy.cfg}. */
     static ReverseProxy haproxy(Path directory, URI server) {
         int port = freePort();
+        return haproxy(directory, port, """
+                frontend registry
+                    bind 127.0.0.1:%d
+                    default_backend kiln
+                backend kiln
+                    server one 127.0.0.1:%d
+                """.formatted(port, server.getPort()));
+    }
+
+    /**
+     * HAProxy that takes TLS, and tells of its client in {@code Forwarded} alone; the registry sees it come from 127.0.0.3.
+     *
+     * @param pem key and certificates
+     */
+    static ReverseProxy haproxyWithTls(Path directory, URI server, Path pem) {
+        int port = freePort();
+        return haproxy(directory, port, """
+                frontend registry
+                    bind 127.0.0.1:%d ssl crt %s
+                    http-request del-header X-Forwarded-For
+                    http-request del-header X-Forwarded-Host
+                    http-request set-header Forwarded for=%%[src];host=\\"%%[req.hdr(host)]\\";proto=https
+                    http-request set-header Host inner.test
+                    default_backend kiln
+                backend kiln
+                    server one 127.0.0.1:%d source 127.0.0.3
+                """.formatted(port, pem, server.getPort()));
+    }
+
+    private static ReverseProxy haproxy(Path directory, int port, String sections) {
         Path shipped = Path.of("/etc/haproxy/haproxy.cfg");
         assumeTrue(Files.isReadable(shipped), "needs haproxy");
         folder(directory, "haproxy");
         try {
             String all = Files.readString(shipped);
-            String config = "global\n\tlog /dev/log local0\n" + all.substring(all.indexOf("\ndefaults"))
-                    + """
-
-                    frontend registry
-                        bind 127.0.0.1:%d
-                        default_backend kiln
-                    backend kiln
-                        server one 127.0.0.1:%d
-                    """.formatted(port, server.getPort());
+            String config =
+                    "global\n\tlog /dev/log local0\n" + all.substring(all.indexOf("\ndefaults")) + "\n" + sections;
             return start(directory.resolve("haproxy"), port, config, "haproxy", "-db", "-f");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -72,7 +115,7 @@ final class ReverseProxy implements AutoCloseable {
         }
     }
 
-    private static int freePort() {
+    static int freePort() {
         try (ServerSocket any = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return any.getLocalPort();
         } catch (IOException e) {

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.Wire;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -58,11 +60,9 @@ final class WholeIndexIT {
                                             "--src-tls-verify=false",
                                             "docker://" + tap.host() + "/team/app:main",
                                             "dir:" + copy)));
-                    CompletableFuture<ScriptedClient.Pulled> signing = ScriptedClient.all().stream()
-                            .filter(client -> client.name().equals("cosign"))
-                            .findFirst()
-                            .orElseThrow()
-                            .start(server.registry(), "team/app", "main");
+                    CompletableFuture<ScriptedClient.Pulled> signing =
+                            CompletableFuture.supplyAsync(() -> ScriptedClient.named("cosign")
+                                    .pull(new HastyWorld(), server.registry(), "team/app", "main"));
                     Awaitility.await("the copy waits")
                             .atMost(Duration.ofMinutes(1))
                             .until(() -> tap.count() > 0);
@@ -71,7 +71,7 @@ final class WholeIndexIT {
                     gate.open();
 
                     copying.get().mustSucceed();
-                    assertThat(signing.get().end().statusCode()).isEqualTo(200);
+                    assertThat(signing.get().status()).isEqualTo(200);
                 }
                 pipeline.get().mustSucceed();
                 JsonNode complete = indexes(server);
@@ -105,21 +105,42 @@ final class WholeIndexIT {
                         .as("what was served before")
                         .isNotNull();
 
-                // what cosign and notation ask before and after they sign (clients.md 2.9)
-                String hex = whole.substring("sha256:".length());
-                try (Wire wire = new Wire(server.registry().getPort())) {
-                    assertThat(wire.request("GET", "/v2/team/app/manifests/sha256-" + hex + ".sig")
-                                    .status())
-                            .isEqualTo(404);
-                    assertThat(wire.request("GET", "/v2/team/app/manifests/sha256-" + hex)
-                                    .status())
-                            .isEqualTo(404);
-                    assertThat(wire.request("GET", "/v2/team/app/referrers/" + whole)
-                                    .text())
-                            .contains("\"manifests\":[]");
-                    assertThat(wire.request("HEAD", "/v2/team/app/manifests/" + whole)
-                                    .status())
-                            .isEqualTo(200);
+                signAndVerify(server, whole);
+            }
+        }
+    }
+
+    /**
+     * What cosign and notation read while they sign and verify (clients.md 2.9), the signatures being kept elsewhere: what the
+     * tag means, that digest by itself, its referrers, and the tags of older signatures, which are never taken for builds.
+     */
+    private static void signAndVerify(KilnProcess server, String digest) throws IOException {
+        String name = "/v2/team/app/";
+        String hex = digest.substring("sha256:".length());
+        for (String agent : List.of("cosign/v3.1.2 (linux; amd64) go-containerregistry/v0.21.9", "notation/1.3.0")) {
+            try (Wire wire = new Wire(server.registry().getPort())) {
+                Wire.Answer tag = wire.request("GET", name + "manifests/main", "User-Agent: " + agent);
+                assertThat(Registry.digest(tag.text().getBytes(StandardCharsets.ISO_8859_1)))
+                        .as(agent)
+                        .isEqualTo(digest);
+                assertThat(wire.request("HEAD", name + "manifests/main", "User-Agent: " + agent)
+                                .header("Docker-Content-Digest"))
+                        .isEqualTo(digest);
+                assertThat(wire.request("HEAD", name + "manifests/" + digest, "User-Agent: " + agent)
+                                .header("Content-Length"))
+                        .isEqualTo(Integer.toString(tag.text().length()));
+                for (String query : List.of("", "?artifactType=application/vnd.cncf.notary.signature")) {
+                    Wire.Answer referrers =
+                            wire.request("GET", name + "referrers/" + digest + query, "User-Agent: " + agent);
+                    assertThat(referrers.status()).isEqualTo(200);
+                    assertThat(referrers.header("Content-Type")).isEqualTo("application/vnd.oci.image.index.v1+json");
+                    assertThat(referrers.text()).contains("\"manifests\":[]");
+                }
+                for (String suffix : List.of("", ".sig", ".att", ".sbom")) {
+                    Wire.Answer none =
+                            wire.request("GET", name + "manifests/sha256-" + hex + suffix, "User-Agent: " + agent);
+                    assertThat(none.status()).as(suffix).isEqualTo(404);
+                    assertThat(none.text()).contains("MANIFEST_UNKNOWN");
                 }
             }
         }

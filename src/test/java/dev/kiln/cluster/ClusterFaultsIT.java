@@ -42,6 +42,7 @@ class ClusterFaultsIT {
 
     private enum Fault {
         KILL_REGISTRY,
+        KILL_QUEUE,
         KILL_BUILDER,
         PAUSE_SHORTLY,
         PAUSE_LONG,
@@ -68,12 +69,10 @@ class ClusterFaultsIT {
                         node.kill();
                         lab.awaitReady(node);
                     }));
+            plan.add(() -> apply(Fault.KILL_QUEUE, lab, random, timer));
             while (plan.size() < number) {
                 Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
-                plan.add(() -> {
-                    System.out.println(fault);
-                    apply(fault, lab, random, timer);
-                });
+                plan.add(() -> apply(fault, lab, random, timer));
             }
             for (Runnable fault : plan) {
                 pass(timer, Duration.ofMillis(500 + random.nextInt(4000)));
@@ -97,7 +96,13 @@ class ClusterFaultsIT {
         ClusterNode node = lab.nodes.get(registry);
         ClusterNode builder =
                 lab.builderNodes().get(random.nextInt(lab.builderNodes().size()));
+        System.out.println(fault);
         switch (fault) {
+            case KILL_QUEUE -> {
+                ClusterNode queues = lab.queuesNode();
+                queues.kill();
+                lab.awaitReady(queues);
+            }
             case KILL_REGISTRY -> {
                 node.kill();
                 lab.awaitReady(node);
@@ -171,6 +176,7 @@ class ClusterFaultsIT {
                 journal.tags(),
                 journal.queue(),
                 lab.reported(journal.builds().keySet()),
+                lab.composed(journal.tags().keySet()),
                 queued);
         System.out.println(load.pulls.size() + " pulls, " + journal.builds().size() + " builds, " + runs.size()
                 + " attempts that ran, " + journal.rows() + " events, " + afterwards.size() + " digests; lives: "

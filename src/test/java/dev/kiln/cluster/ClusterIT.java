@@ -2,10 +2,12 @@ package dev.kiln.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.kiln.build.BuildEvent;
 import dev.kiln.testing.JournalReader;
 import dev.kiln.testing.PullClient;
 import dev.kiln.testing.PullClient.Answer;
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -72,6 +74,60 @@ class ClusterIT {
                         .filteredOn(BuildEvent.AttemptStarted.class::isInstance)
                         .hasSize(1));
         assertThat(lab.runs()).hasSize(ClusterLab.PLATFORMS.size());
+        List<JsonNode> dedup = lab.registryNodes().stream()
+                .map(node -> get(node.http(), "/api/v1/dedup").json())
+                .toList();
+        assertThat(dedup)
+                .as("every node has held pulls")
+                .allMatch(counts -> counts.path("saved").asLong() > 0);
+        assertThat(dedup.stream()
+                        .mapToLong(counts -> counts.path("started").asLong())
+                        .sum())
+                .as("builds that were begun")
+                .isEqualTo(ClusterLab.PLATFORMS.size());
+    }
+
+    @Test
+    void whileTheDatabaseIsAwayWhatIsKnownIsServedAndAfterwardsAllGoesOnByItself() {
+        lab.branch("known");
+        lab.branch("late");
+        lab.start();
+        Answer known = PullClient.join(client.pull("known"));
+        client.readAll(known);
+        for (ClusterNode node : lab.registryNodes()) {
+            PullClient direct = new PullClient(node::http, ClusterLab.REPOSITORY);
+            assertThat(PullClient.join(direct.pull("known")).digest()).isEqualTo(known.digest());
+        }
+
+        lab.postgres.stop();
+        for (ClusterNode node : lab.registryNodes()) {
+            Awaitility.await(node + " knows")
+                    .atMost(ClusterLab.SOON)
+                    .until(() -> get(node.http(), "/health/ready").text().contains("has not answered since"));
+        }
+        for (int i = 0; i < 30; i++) {
+            assertThat(PullClient.join(client.pull("known")).digest()).isEqualTo(known.digest());
+        }
+        client.readAllAgain();
+        CompletableFuture<Answer> waits = client.pull("late");
+        Answer hop =
+                PullClient.join(client.request("GET", lab.registry(), client.manifests("late"), "Prefer", "wait=20"));
+        assertThat(hop.status()).as(hop.text()).isIn(307, 503);
+        assertThat(hop.header("Warning") + hop.text()).contains("the database has not answered since");
+        assertThat(get(lab.registry(), "/api/v1/builds").status()).isEqualTo(503);
+        assertThat(waits).isNotDone();
+
+        lab.postgres.start();
+        Answer late = PullClient.join(waits);
+        assertThat(late.status()).as(late.text()).isEqualTo(200);
+        assertThat(late.children()).hasSize(ClusterLab.PLATFORMS.size());
+        lab.awaitIdle();
+        assertThat(lab.journal().builds()).hasSize(2 * ClusterLab.PLATFORMS.size());
+        client.readAllAgain();
+    }
+
+    private Answer get(URI server, String path) {
+        return PullClient.join(client.request("GET", server, path));
     }
 
     @Test

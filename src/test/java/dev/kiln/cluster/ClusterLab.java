@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kiln.image.TagKey;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
 import dev.kiln.testing.GitOrigin;
@@ -26,6 +27,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -236,6 +238,16 @@ final class ClusterLab implements AutoCloseable {
         }
     }
 
+    /** Where the build queue came to last, as the nodes' logs say. */
+    ClusterNode queuesNode() {
+        return registryNodes().stream()
+                .max(Comparator.comparing(node -> node.log()
+                        .lines()
+                        .filter(line -> line.contains("the build queue is on this node"))
+                        .reduce("", (before, later) -> later)))
+                .orElseThrow();
+    }
+
     JsonNode queue() {
         return json(admin(0).resolve("/api/v1/queue"));
     }
@@ -269,6 +281,23 @@ final class ClusterLab implements AutoCloseable {
                             manifest.isMissingNode() ? Optional.empty() : Optional.of(new Digest(manifest.asText()))));
         }
         return reports;
+    }
+
+    /** The indexes of tags that are revisions, oldest first, as the cluster tells them. */
+    Map<String, List<Digest>> composed(Iterable<String> tags) {
+        Map<String, List<Digest>> indexes = new TreeMap<>();
+        for (String tag : tags) {
+            TagKey key = TagKey.of(tag);
+            if (key.revision().isPresent()) {
+                List<Digest> digests = new ArrayList<>();
+                json(registry.resolve("/api/v1/indexes?repository=" + key.repository() + "&tag=" + key.tag()))
+                        .path("indexes")
+                        .forEach(index ->
+                                digests.add(new Digest(index.path("digest").asText())));
+                indexes.put(tag, digests);
+            }
+        }
+        return indexes;
     }
 
     /** For how long each attempt's processes lived, as they themselves wrote it down. */

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Nodes of one cluster as processes of their own, on 127.0.0.1 with ports that stay the same over restarts, one PostgreSQL
@@ -45,6 +46,7 @@ public final class ClusterProcesses implements AutoCloseable {
     private static final String[] JAVA_OPTIONS = {"-Xmx320m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"};
 
     private static final String SCRIPT = """
+            echo "at the gate"
             gate="$GATES/$KILN_REVISION-$KILN_ARCH"
             while [ -e "$gate" ]; do sleep 0.1; done
             sleep() { :; } # the demonstration takes its time
@@ -58,21 +60,33 @@ public final class ClusterProcesses implements AutoCloseable {
     private final GitOrigin origin;
     private String common = "";
 
-    private ClusterProcesses(Path directory, PostgresServer postgres) throws IOException {
+    private ClusterProcesses(Path directory, PostgresServer postgres, GitOrigin origin) throws IOException {
         this.directory = directory;
         this.postgres = postgres;
         // builds run as other users
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
-        gates = Files.createDirectory(
-                directory.resolve("gates"),
+        // Not below /tmp, which a build has for itself where the server is root.
+        Path run = Path.of("/run");
+        gates = Files.createTempDirectory(
+                Files.isWritable(run) ? run : directory,
+                "kiln-gates-",
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwxr-xr-x")));
-        origin = GitOrigin.create(directory.resolve("origin.git"));
+        this.origin = origin;
+    }
+
+    /** As {@link #in(Path, PostgresServer)}, for the sources of an earlier installation. */
+    public static ClusterProcesses in(Path directory, PostgresServer postgres, GitOrigin origin) {
+        try {
+            return new ClusterProcesses(directory, postgres, origin);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** No node yet. The caller closes {@code postgres} after this. */
     public static ClusterProcesses in(Path directory, PostgresServer postgres) {
         try {
-            return new ClusterProcesses(directory, postgres);
+            return new ClusterProcesses(directory, postgres, GitOrigin.create(directory.resolve("origin.git")));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -131,6 +145,11 @@ public final class ClusterProcesses implements AutoCloseable {
         nodes.forEach(Node::awaitReady);
     }
 
+    /** Where its sources come from. */
+    public GitOrigin origin() {
+        return origin;
+    }
+
     /** A new commit that can be built, under a new branch; its id. */
     public String branch(String name) {
         String commit = commit(name);
@@ -186,6 +205,14 @@ public final class ClusterProcesses implements AutoCloseable {
     @Override
     public void close() {
         nodes.forEach(Node::close);
+        try (Stream<Path> shut = Files.list(gates)) {
+            for (Path gate : shut.toList()) {
+                Files.delete(gate);
+            }
+            Files.delete(gates);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static int freePort() {

@@ -22,6 +22,7 @@ import java.util.Optional;
  * @param runs build processes, as they themselves wrote it down
  * @param longestOverlap how long two attempts of one build may run at the same time
  * @param reported builds by id, as the cluster told them when all was over: phase and manifest
+ * @param composed the indexes of each revision's tag, oldest first, as the cluster told them when all was over
  * @param queued what the cluster said still waits
  */
 record History(
@@ -34,6 +35,7 @@ record History(
         Map<String, List<TagEvent>> tags,
         List<QueueEvent> queue,
         Map<String, Report> reported,
+        Map<String, List<Digest>> composed,
         List<String> queued) {
 
     /** @param failure why the client ended without its image, all of it; empty when it has it */

@@ -136,6 +136,7 @@ final class HistoryCheck {
     private void indexes() {
         history.tags().forEach((id, events) -> {
             Map<Optional<Platform>, List<Digest>> listed = new HashMap<>();
+            List<Digest> indexes = new ArrayList<>();
             for (TagEvent event : events) {
                 if (event instanceof TagEvent.IndexComposed composed) {
                     List<Digest> now = composed.composition().children().stream()
@@ -148,7 +149,14 @@ final class HistoryCheck {
                                 id + " shrinks with " + composed.index().digest());
                     }
                     builtAsListed(TagKey.of(id), composed);
+                    indexes.add(composed.index().digest());
                 }
+            }
+            List<Digest> told = history.composed().getOrDefault(id, List.of());
+            if (!indexes.equals(told)) {
+                violated(
+                        Kind.OTHER_STATE,
+                        id + " has the indexes " + indexes + " by its events and is told with " + told);
             }
         });
         history.indexes().forEach((digest, children) -> {

@@ -52,6 +52,7 @@ class HistoryCheckTest {
         final Map<String, List<TagEvent>> tags = new HashMap<>();
         final List<QueueEvent> queue = new ArrayList<>();
         final Map<String, Report> reported = new HashMap<>();
+        final Map<String, List<Digest>> told = new HashMap<>();
         final List<String> queued = new ArrayList<>();
 
         Draft() {
@@ -87,11 +88,27 @@ class HistoryCheckTest {
                                         .map(child -> child.manifest().digest())
                                         .toList());
                     }));
+            tags.forEach((id, events) -> told.put(
+                    id,
+                    events.stream()
+                            .map(event ->
+                                    ((TagEvent.IndexComposed) event).index().digest())
+                            .toList()));
         }
 
         List<Violation> check() {
             return HistoryCheck.violations(new History(
-                    pulls, indexes, afterwards, runs, Duration.ofSeconds(2), builds, tags, queue, reported, queued));
+                    pulls,
+                    indexes,
+                    afterwards,
+                    runs,
+                    Duration.ofSeconds(2),
+                    builds,
+                    tags,
+                    queue,
+                    reported,
+                    told,
+                    queued));
         }
     }
 
@@ -184,6 +201,10 @@ class HistoryCheckTest {
                         draft -> draft.reported.put(AMD64.toString(), new Report("failed", Optional.empty()))),
                 new Planted(
                         "a build that is not told", Kind.OTHER_STATE, draft -> draft.reported.remove(AMD64.toString())),
+                new Planted(
+                        "a tag that is told with an index less",
+                        Kind.OTHER_STATE,
+                        draft -> draft.told.replaceAll((id, indexes) -> indexes.subList(0, 1))),
                 new Planted("a queue told otherwise", Kind.OTHER_STATE, draft -> draft.queued.add(AMD64.toString())));
     }
 

@@ -12,6 +12,8 @@ import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import dev.kiln.config.ConfigLoader;
+import dev.kiln.config.KilnConfig;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -32,6 +34,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -181,6 +186,38 @@ class KubernetesManifestsTest {
             assertThat(all(ConfigMap.class).get(0).getData())
                     .containsKey(kiln.getArgs().get(2).substring("/etc/kiln/".length()));
         });
+    }
+
+    @Test
+    void everyVariableOfTheConfigurationIsSet() {
+        Map<String, String> files = all(ConfigMap.class).get(0).getData();
+        Pattern variable = Pattern.compile("\\$\\{(KILN_[A-Z_]+)}");
+        assertThat(pods()).allSatisfy(pod -> {
+            Container kiln = pod.getContainers().get(0);
+            String role = kiln.getArgs().get(2).substring("/etc/kiln/".length());
+            assertThat(kiln.getEnv())
+                    .extracting("name")
+                    .containsAll(variable.matcher(files.get(role) + files.get("common.conf"))
+                            .results()
+                            .map(match -> match.group(1))
+                            .toList());
+        });
+    }
+
+    /** Told to end, a registry node goes on for a while, then ends what it holds, then hands its shards over. */
+    @Test
+    void nodesAreGivenTheTimeThatTheyNeedToLeave() {
+        KilnConfig defaults =
+                ConfigLoader.load(Optional.empty(), new Properties()).kiln();
+        long needed = defaults.shutdown()
+                .unready()
+                .plus(defaults.shutdown().builds())
+                .plus(defaults.repositories().get(0).hop())
+                .plusSeconds(60)
+                .toSeconds();
+        assertThat(pods())
+                .allSatisfy(pod ->
+                        assertThat(pod.getTerminationGracePeriodSeconds()).isGreaterThan(needed));
     }
 
     @Test

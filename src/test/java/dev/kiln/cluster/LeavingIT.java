@@ -85,6 +85,36 @@ class LeavingIT extends ClusterIntegration {
     }
 
     @Test
+    void theLossOfMostNodesEndsNoRegistryNodeAsLongAsTheyAreBuilders() {
+        Node registry = cluster.registry("registry", "");
+        Node amd = cluster.builder("amd", List.of(AMD64), "");
+        Node arm = cluster.builder("arm", List.of(ARM64), "");
+        String revision = cluster.gatedBranch("main", AMD64, ARM64);
+        cluster.startAll();
+        CompletableFuture<Answer> waits = registry.client().pull("main");
+        registry.awaitPhase(ClusterProcesses.build(revision, AMD64), "running");
+        registry.awaitPhase(ClusterProcesses.build(revision, ARM64), "running");
+
+        amd.freeze();
+        arm.kill();
+        for (Node lost : List.of(amd, arm)) {
+            await(lost + " is removed")
+                    .atMost(ClusterProcesses.SOON)
+                    .until(() -> registry.log().contains(lost.remoting() + "] as [Down]"));
+        }
+        assertThat(registry.readiness()).isEqualTo(200);
+        amd.thaw();
+        assertThat(amd.awaitEnd()).isEqualTo(REMOVED);
+
+        cluster.open(revision, AMD64);
+        cluster.open(revision, ARM64);
+        amd.start();
+        arm.start();
+        assertThat(PullClient.join(waits).children()).containsOnlyKeys(AMD64, ARM64);
+        assertThat(registry.isRunning()).isTrue();
+    }
+
+    @Test
     void whoTheClusterHasRemovedEndsWithACodeOfItsOwn() {
         Node first = cluster.registry("first", "");
         Node second = cluster.registry("second", "");

@@ -16,7 +16,10 @@ import dev.kiln.testing.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -116,6 +119,7 @@ class ConfigLoaderTest {
     @Test
     void everyKeySetToSomethingElse() throws IOException {
         Path key = Files.createFile(dir.resolve("id_ed25519"));
+        Path tlsKey = Files.writeString(dir.resolve("tls.key"), "-----BEGIN RSA PRIVATE KEY-----");
         Path hosts = Files.createFile(dir.resolve("known_hosts"));
         CaFile authorities = CaFile.read(TestAuthority.create(dir).certificate());
         String all = """
@@ -162,12 +166,13 @@ class ConfigLoaderTest {
                     discovery = config, host = "10.0.0.2", bind-host = "0.0.0.0", port = 9, management-port = 10
                     contact-points = ["10.0.0.1:8558", "[2001:db8::1]:1"], dns-name = "kiln.internal"
                     kubernetes { namespace = kiln, pod-label-selector = "a=b" }
-                    tls { key = "KEY", certificate = "HOSTS", ca = "HOSTS" }
+                    tls { key = "TLS", certificate = "HOSTS", ca = "HOSTS" }
                   }
                   shutdown { unready = 7s, builds = 8s }
                   push { upload-expiry = 9s, grace = 2h, sweep = 10s, max-manifests = 11, sparse = true }
                 }
                 """.replace("KEY", key.toString())
+                .replace("TLS", tlsKey.toString())
                 .replace("HOSTS", hosts.toString())
                 .replace("AUTHORITY", authorities.path().toString());
 
@@ -240,7 +245,7 @@ class ConfigLoaderTest {
                                 "0.0.0.0",
                                 9,
                                 10,
-                                Optional.of(new ClusterConfig.Tls(key, hosts, hosts))),
+                                Optional.of(new ClusterConfig.Tls(tlsKey, hosts, hosts))),
                         new ClusterConfig.Leaving(Duration.ofSeconds(7), Duration.ofSeconds(8)),
                         new KilnConfig.Push(
                                 Duration.ofSeconds(9), Duration.ofHours(2), Duration.ofSeconds(10), 11, true)));
@@ -307,6 +312,29 @@ class ConfigLoaderTest {
                                 + " which would cut the held request",
                         file()
                                 + ":1: kiln.repository-defaults.build.timout is not a key of Kiln; did you mean timeout?");
+    }
+
+    /** Akka reads no other, and says so only when the first node connects. */
+    @Test
+    void aTlsKeyThatIsNoRsaKeyIsAMistake() throws Exception {
+        KeyPairGenerator curve = KeyPairGenerator.getInstance("EC");
+        for (KeyPair pair : List.of(
+                curve.generateKeyPair(), KeyPairGenerator.getInstance("RSA").generateKeyPair())) {
+            Path key = Files.writeString(
+                    dir.resolve("key.pem"),
+                    "-----BEGIN PRIVATE KEY-----\n"
+                            + Base64.getMimeEncoder()
+                                    .encodeToString(pair.getPrivate().getEncoded())
+                            + "\n-----END PRIVATE KEY-----\n");
+            String tls =
+                    "kiln.cluster.tls { key = \"K\", certificate = \"K\", ca = \"K\" }".replace("K", key.toString());
+            if (pair.getPrivate().getAlgorithm().equals("EC")) {
+                assertThatThrownBy(() -> load(tls))
+                        .hasMessageContaining("kiln.cluster.tls.key must be an RSA private key");
+            } else {
+                load(tls);
+            }
+        }
     }
 
     @ParameterizedTest

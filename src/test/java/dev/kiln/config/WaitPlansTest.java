@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
 import org.junit.jupiter.api.Test;
@@ -103,9 +104,9 @@ class WaitPlansTest {
 
     @Test
     void operatorsChangeThemByFamilyAndByRepository() throws IOException {
-        assertThat(plan("", "kiln.clients.containerd.patience = 60s", "buildkit/v0.26")
+        assertThat(plan("", "kiln.clients.docker-containerd.patience = 60s", "buildkit/v0.26")
                         .patience())
-                .as("what is made of a changed family changes too")
+                .as("what is like a changed family changes too")
                 .isEqualTo(Duration.ofSeconds(60));
         assertThat(plan("", "kiln.clients.pollers { agents = [renovatebot], starts-builds = false }", "RenovateBot/38")
                         .startsBuilds())
@@ -114,6 +115,38 @@ class WaitPlansTest {
                         .answer(Situation.FAILED))
                 .isEqualTo(new FinalAnswer(404, Optional.empty()));
         assertThat(plan("clients.unknown.redirects = true", "x/1").patience()).isEqualTo(Duration.ofSeconds(250));
+    }
+
+    @Test
+    void whatAnEntryOfRepositoriesChangesReachesTheFamiliesThatAreLikeIt() throws IOException {
+        String changed = "clients.containerd { patience = 40s, hop = 5s, queue-full.status = 429 }";
+        for (String agent : List.of("containerd/1.6.20", "containerd/2.3.1", "containerd/2.3.4")) {
+            assertThat(plan(changed, agent).patience()).as(agent).isEqualTo(Duration.ofSeconds(40));
+            assertThat(plan(changed, agent).answer(Situation.QUEUE_FULL).status())
+                    .as(agent)
+                    .isEqualTo(429);
+        }
+        assertThat(plan(changed, "buildkit/v0.26").answer(Situation.QUEUE_FULL).status())
+                .as("over two steps")
+                .isEqualTo(429);
+        assertThat(plan(changed, "containerd/1.6.20").hop()).isEqualTo(Duration.ofSeconds(5));
+        assertThat(plan(changed, "containerd/2.3.1").hop())
+                .as("what a family says itself")
+                .isEqualTo(Duration.ofSeconds(20));
+        assertThat(plan(changed + ", clients.containerd-2_3_0.hop = 7s", "containerd/2.3.1")
+                        .hop())
+                .isEqualTo(Duration.ofSeconds(7));
+        assertThat(plan("", "kiln.clients.mine { like = cosign, agents = [mine] }", "mine/1")
+                        .wholeIndex())
+                .isTrue();
+    }
+
+    @Test
+    void containerdIsHeldNoLongerThanWhatStandsBehindItWaits() throws IOException {
+        assertThat(plan("hop = 50s, patience = 500s", "containerd/1.7.20").patience())
+                .isEqualTo(Duration.ofSeconds(250));
+        assertThat(plan("hop = 50s, patience = 500s", "buildkit/v0.26").patience())
+                .isEqualTo(Duration.ofSeconds(500));
     }
 
     @Test
@@ -129,6 +162,14 @@ class WaitPlansTest {
                 .hasMessageContaining("did you mean hop?");
         assertThatThrownBy(() -> load("", "kiln.clients.scanners { agents = [skopeo], starts-builds = false }"))
                 .hasMessageContaining("names skopeo as kiln.clients.containers-image does: change that one");
+        assertThatThrownBy(() -> load("", "kiln.clients.x { agents = [x], like = nobody }"))
+                .hasMessageContaining("kiln.clients.x.like is not a family of kiln.clients");
+        assertThatThrownBy(() -> load(
+                        "", "kiln.clients.x { agents = [x], like = y }, kiln.clients.y { agents = [y], like = x }"))
+                .hasMessageContaining("kiln.clients.x.like leads back to x")
+                .hasMessageContaining("kiln.clients.y.like leads back to y");
+        assertThatThrownBy(() -> load("clients.cosign.like = oras"))
+                .hasMessageContaining("clients.cosign.like can be said in kiln.clients alone");
         assertThatThrownBy(() -> load("", "kiln.clients.x { agents = [x], below-version = new }"))
                 .hasMessageContaining("a version such as 2.3.0");
     }

@@ -18,8 +18,10 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * A server with one repository, {@code team/app}, of two platforms, whose builds do as the test says: each one that is
@@ -31,6 +33,9 @@ public final class Installation implements AutoCloseable {
     public static final String REPOSITORY = "team/app";
     /** Long enough for a slow machine; nothing is asserted about how long anything takes. */
     public static final Duration SOON = Duration.ofMinutes(3);
+
+    /** How soon after its server nothing is left of a build; without a guardian's work that would be never. */
+    static final Duration SECONDS = Duration.ofSeconds(20);
 
     private static final String SCRIPT = """
             case " $GATED " in *" $KILN_PLATFORM "*)
@@ -185,15 +190,30 @@ public final class Installation implements AutoCloseable {
         }
     }
 
-    /** How many processes of builds there are on this machine. */
-    long processes() {
+    /** The processes of builds on this machine. */
+    Set<Long> processes() {
         return ProcessHandle.allProcesses()
-                .filter(process -> commandLine(process.pid()).contains(mark))
-                .count();
+                .map(ProcessHandle::pid)
+                .filter(this::isOfABuild)
+                .collect(Collectors.toUnmodifiableSet());
     }
 
+    private boolean isOfABuild(long process) {
+        return commandLine(process).contains(mark);
+    }
+
+    /** Waits, for seconds, until none is left. */
     void awaitNoProcesses() {
-        await("every process of the killed builds has ended").atMost(SOON).until(() -> processes() == 0);
+        await("every process of the killed builds has ended")
+                .atMost(SECONDS)
+                .until(() -> processes().isEmpty());
+    }
+
+    /** Waits, for seconds, until none of these is left, whatever else is built meanwhile. */
+    void awaitEnd(Set<Long> processes) {
+        await("these processes of builds have ended")
+                .atMost(SECONDS)
+                .until(() -> processes.stream().noneMatch(this::isOfABuild));
     }
 
     private static String commandLine(long pid) {

@@ -10,6 +10,7 @@ import dev.kiln.testing.JournalReader;
 import dev.kiln.testing.PullClient;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -28,14 +29,18 @@ class KilledBuildsIT {
             kiln.client.pull("main").handle((answer, failure) -> answer);
             kiln.awaitGate(revision, Installation.AMD64);
             kiln.awaitGate(revision, Installation.ARM64);
-            assertThat(kiln.processes()).as("two shells, two strays").isGreaterThanOrEqualTo(4);
+            Set<Long> processes = kiln.processes();
+            assertThat(processes).as("two shells, two strays").hasSizeGreaterThanOrEqualTo(4);
             kiln.server.kill();
 
             if (!atOnce) {
                 kiln.awaitNoProcesses();
                 assertThat(JournalCheck.check(kiln.dataDir())).hasSize(2);
             }
-            kiln.start(Builds.QUICK, "");
+            kiln.configure(Builds.QUICK, "");
+            kiln.server.launch();
+            kiln.awaitEnd(processes);
+            kiln.server.awaitGreeting();
             List<BuildKey> builds = List.of(
                     Installation.build(revision, Installation.AMD64), Installation.build(revision, Installation.ARM64));
             builds.forEach(build -> kiln.awaitPhase(build, "built"));

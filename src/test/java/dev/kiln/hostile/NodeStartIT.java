@@ -65,7 +65,8 @@ class NodeStartIT {
 
             assertThat(output)
                     .contains("kiln cannot start: ")
-                    .contains("could not listen on 127.0.0.1:" + other.getLocalPort());
+                    .contains("could not listen on 127.0.0.1:" + other.getLocalPort())
+                    .doesNotContain("\tat ");
         }
         try (KilnProcess again = KilnProcess.start(directory, "")) {
             assertThat(again.process().isAlive())

@@ -6,10 +6,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.client.HintTokens;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Start;
+import dev.kiln.image.Dedup;
 import dev.kiln.image.DockerTypedImages;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
@@ -64,7 +66,8 @@ class DockerTypesTest {
                                 fakes,
                                 fakes,
                                 fakes,
-                                bench.content(),
+                                new Dedup()::counts,
+                                SettlingContent.ofOneNode(bench.content(), bench.blocking()),
                                 Fakes.NOBODY_PUSHES,
                                 (after, limit) -> CompletableFuture.completedFuture(List.of()),
                                 fakes,

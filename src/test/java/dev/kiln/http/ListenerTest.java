@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.fail;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.client.Hint;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.http.api.HealthRoutes;
@@ -269,8 +270,7 @@ class ListenerTest {
         Routes registry = new RegistryRoutes(
                 config,
                 fakes,
-                new ContentStore(fakes, fakes),
-                task -> fail("the store was asked"),
+                SettlingContent.ofOneNode(new ContentStore(fakes, fakes), task -> fail("the store was asked")),
                 Fakes.NOBODY_PUSHES,
                 (after, limit) -> fail("the catalog was asked"),
                 Optional.empty(),

@@ -78,7 +78,7 @@ class RequestTableTest {
                 get("no endpoint is 404", "/v2/team/app", 404).has("\"UNSUPPORTED\""),
                 get("no endpoint below a name either", "/v2/team/app/images/latest", 404)
                         .has("\"UNSUPPORTED\""),
-                get("a catalog lists what has something", "/v2/_catalog", 200).has("\"UNSUPPORTED\""),
+                get("a catalog lists what has something", "/v2/_catalog", 200).has("\"repositories\":[\"team/app\"]"),
                 get("a trailing slash names nothing", "/v2/team/app/manifests/latest/", 404),
                 get("an upper-case name is outside the grammar", "/v2/Team/app/manifests/latest", 400)
                         .has("NAME_INVALID"),
@@ -514,6 +514,9 @@ class RequestTableTest {
                 row("the queue is not posted", "POST", "/api/v1/queue", 405)
                         .onAdmin()
                         .has("Allow: GET, HEAD"),
+                get("how pulls share builds is counted", "/api/v1/dedup", 200)
+                        .has("{\"started\":2,\"joined\":998,\"saved\":1998}"),
+                row("the counts are not posted", "POST", "/api/v1/dedup", 405).has("Allow: GET, HEAD"),
                 get("a tag's indexes are shown", "/api/v1/indexes?repository=team/app&tag=latest", 200)
                         .has(
                                 "\"complete\":true,\"digest\":\""

@@ -4,11 +4,13 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.client.HintTokens;
 import dev.kiln.config.ClusterConfig;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.image.Dedup;
 import dev.kiln.testing.Plans;
 import dev.kiln.testing.SettableClock;
 import java.nio.charset.StandardCharsets;
@@ -60,7 +62,8 @@ final class TestServer implements AutoCloseable {
                                 fakes,
                                 fakes,
                                 fakes,
-                                new ContentStore(fakes, fakes),
+                                () -> new Dedup.Counts(2, 998, 1998),
+                                SettlingContent.ofOneNode(new ContentStore(fakes, fakes), blocking),
                                 Fakes.NOBODY_PUSHES,
                                 (after, limit) -> CompletableFuture.completedFuture(List.of(Fakes.APP)),
                                 fakes,

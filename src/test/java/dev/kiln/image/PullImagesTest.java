@@ -22,6 +22,7 @@ import dev.kiln.config.RepositoryConfig.AnswerWhen;
 import dev.kiln.config.RepositoryConfig.Start;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.Platform;
 import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
@@ -39,6 +40,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -99,6 +101,39 @@ class PullImagesTest {
                     .isPresent();
             assertThat(bench.attempts(AMD)).isEqualTo(1);
             assertThat(bench.attempts(ARM)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void whatPullsShareIsCountedOncePerPullOverAllItsHops() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            bench.means("main");
+            PullImages one = bench.images(HINTED);
+            PullImages two = bench.images(HINTED);
+            List<CompletableFuture<PullAnswer>> pulls = Stream.of(one, one, two, two)
+                    .map(images -> images.pull(pull("main")).toCompletableFuture())
+                    .toList();
+            Awaitility.await()
+                    .atMost(Duration.ofSeconds(30))
+                    .until(() -> bench.dedup.counts().started() == 2
+                            && bench.dedup.counts().saved() == 6);
+
+            bench.clock.advance(Duration.ofSeconds(26));
+            for (CompletableFuture<PullAnswer> pull : pulls) {
+                PullAnswer.KeepWaiting hop = (PullAnswer.KeepWaiting) pull.get(30, TimeUnit.SECONDS);
+                CompletableFuture<PullAnswer> next = one.pull(
+                                pull("main", Optional.empty(), Optional.of(hop.hop()), true))
+                        .toCompletableFuture();
+                assertThat(next).isNotDone();
+            }
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            served(answer(two, pull("main")));
+
+            Dedup.Counts counts = bench.dedup.counts();
+            assertThat(counts.started()).isEqualTo(2);
+            assertThat(counts.joined()).as("the last may have been a hit").isBetween(2L, 4L);
+            assertThat(counts.saved()).isBetween(6L, 8L);
         }
     }
 
@@ -421,7 +456,7 @@ class PullImagesTest {
             PullImages images = bench.images(one);
             bench.means("main");
             CompletableFuture<PullAnswer> first = images.pull(pull("main")).toCompletableFuture();
-            bench.awaitAttempt(ARM);
+            awaitBuilding(images, ARM);
             bench.clock.advance(one.hop());
             PullAnswer.KeepWaiting unknown = (PullAnswer.KeepWaiting) first.get(20, TimeUnit.SECONDS);
             assertThat(unknown.progress()).isEqualTo("linux/arm64/v8 building for 25 s, ETA unknown");
@@ -442,6 +477,16 @@ class PullImagesTest {
             assertThat(end.message()).isEqualTo("linux/arm64/v8 building for 60 s, ETA 10 s; pull again");
             assertThat(end.eta()).contains(Duration.ofSeconds(10));
         }
+    }
+
+    /** The worker has it at once; who waits hears of it a message later. */
+    private static void awaitBuilding(PullImages images, Platform platform) {
+        WaitPlan atOnce = Plans.plan(Duration.ZERO, Duration.ofSeconds(60));
+        Awaitility.await()
+                .until(
+                        () -> answer(images, pull("main", Optional.empty(), Optional.empty(), true, atOnce)),
+                        answer -> answer instanceof PullAnswer.KeepWaiting waiting
+                                && waiting.progress().startsWith(platform + " building"));
     }
 
     @Test

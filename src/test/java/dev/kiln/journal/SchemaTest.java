@@ -121,8 +121,9 @@ class SchemaTest {
 
         assertThatThrownBy(() -> Schema.migrate(database))
                 .isInstanceOf(CannotStart.class)
-                .hasMessage("the database's schema is version 999, which a later Kiln made; this one knows up to 3:"
-                        + " start the later one");
+                .hasMessageMatching(
+                        "the database's schema is version 999, which a later Kiln made; this one knows up to \\d+:"
+                                + " start the later one");
         execute(database, "DELETE FROM flyway_schema_history WHERE installed_rank = 99");
     }
 

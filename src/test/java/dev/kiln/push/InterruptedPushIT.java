@@ -98,6 +98,23 @@ class InterruptedPushIT {
         }
     }
 
+    /** As skopeo does with every request. */
+    @Test
+    void whoWantsTheConnectionClosedIsAnsweredAsOthersAre() throws Exception {
+        byte[] blob = random(3_000_000, 4);
+        String location = repo.upload();
+        String head = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + blob.length + "\r\n\r\n";
+
+        Wire.Answer patched =
+                Wire.once(server.registry().getPort(), "PATCH " + location + head + latin(blob, blob.length));
+        assertThat(patched.status()).isEqualTo(202);
+        assertThat(patched.header("Range")).isEqualTo("0-" + (blob.length - 1));
+        String put = with(repo.upload(), "digest", Digest.sha256(blob).value());
+        assertThat(Wire.once(server.registry().getPort(), "PUT " + put + head + latin(blob, blob.length))
+                        .status())
+                .isEqualTo(201);
+    }
+
     @Test
     void whatIsSentAsOneAndBreaksOffLeavesNothing() throws Exception {
         byte[] blob = random(100_000, 2);

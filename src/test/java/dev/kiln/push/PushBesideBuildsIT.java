@@ -71,7 +71,7 @@ class PushBesideBuildsIT {
     void theSourceAlwaysWins() {
         String revision = kiln.branch("main");
         start(Builds.QUICK);
-        PullClient.Answer built = PullClient.join(kiln.client.pull("main" + FOR_AMD64));
+        PullClient.Answer built = PullClient.join(kiln.client.pull("main?platform=all"));
         assertThat(built.status()).as(built.text()).isEqualTo(200);
 
         byte[] index = index("pushed");

@@ -26,12 +26,14 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * Ends a server, by {@code kill -9} from outside, when it is about to run a certain method for the nth time; or lets that
- * call fail.
+ * call fail; or counts the calls.
  */
 public final class Breakpoint {
     /** What the server's JVM has to be started with. */
@@ -40,19 +42,26 @@ public final class Breakpoint {
 
     private static final Pattern LISTENING = Pattern.compile("Listening for transport dt_socket at address: (\\d+)");
 
+    private enum Action {
+        KILL,
+        FAIL,
+        COUNT
+    }
+
     private final KilnProcess server;
     private final VirtualMachine machine;
     private final String method;
-    private final int count;
-    private final boolean fails;
+    private final int nth;
+    private final Action action;
     private final CompletableFuture<Void> reached = new CompletableFuture<>();
+    private final AtomicInteger calls = new AtomicInteger();
 
-    private Breakpoint(KilnProcess server, VirtualMachine machine, String method, int count, boolean fails) {
+    private Breakpoint(KilnProcess server, VirtualMachine machine, String method, int nth, Action action) {
         this.server = server;
         this.machine = machine;
         this.method = method;
-        this.count = count;
-        this.fails = fails;
+        this.nth = nth;
+        this.action = action;
     }
 
     /**
@@ -61,16 +70,20 @@ public final class Breakpoint {
      * @return completes when the call was about to be made, before the server is killed
      */
     public static CompletableFuture<Void> killAt(KilnProcess server, String className, String method, int count) {
-        return at(server, className, method, count, false);
+        return at(server, className, method, count, Action.KILL).reached;
     }
 
     /** Waits in the background for the next call, which then throws a {@link RuntimeException}. */
     public static CompletableFuture<Void> failAt(KilnProcess server, String className, String method) {
-        return at(server, className, method, 1, true);
+        return at(server, className, method, 1, Action.FAIL).reached;
     }
 
-    private static CompletableFuture<Void> at(
-            KilnProcess server, String className, String method, int count, boolean fails) {
+    /** How many calls have begun since now; a call is counted before it does anything. */
+    public static IntSupplier count(KilnProcess server, String className, String method) {
+        return at(server, className, method, 1, Action.COUNT).calls::get;
+    }
+
+    private static Breakpoint at(KilnProcess server, String className, String method, int nth, Action action) {
         Matcher port = LISTENING.matcher(server.log());
         if (!port.find()) {
             throw new IllegalStateException("the server was not started with " + JAVA_OPTION);
@@ -83,12 +96,12 @@ public final class Breakpoint {
             Map<String, Connector.Argument> arguments = connector.defaultArguments();
             arguments.get("hostname").setValue("127.0.0.1");
             arguments.get("port").setValue(port.group(1));
-            Breakpoint breakpoint = new Breakpoint(server, connector.attach(arguments), method, count, fails);
+            Breakpoint breakpoint = new Breakpoint(server, connector.attach(arguments), method, nth, action);
             breakpoint.arm(className);
             Thread thread = new Thread(breakpoint::watch, "breakpoint");
             thread.setDaemon(true);
             thread.start();
-            return breakpoint.reached;
+            return breakpoint;
         } catch (IOException | IllegalConnectorArgumentsException e) {
             throw new IllegalStateException("could not attach to the server", e);
         }
@@ -106,7 +119,9 @@ public final class Breakpoint {
         for (Method each : type.methodsByName(method)) {
             BreakpointRequest request = machine.eventRequestManager().createBreakpointRequest(each.location());
             request.setSuspendPolicy(EventRequest.SUSPEND_ALL);
-            request.addCountFilter(count);
+            if (action != Action.COUNT) {
+                request.addCountFilter(nth);
+            }
             request.enable();
         }
     }
@@ -117,10 +132,11 @@ public final class Breakpoint {
                 EventSet events = machine.eventQueue().remove();
                 for (Event event : events) {
                     if (event instanceof BreakpointEvent hit) {
+                        calls.incrementAndGet();
                         reached.complete(null);
-                        if (fails) {
+                        if (action == Action.FAIL) {
                             fail(hit.thread());
-                        } else {
+                        } else if (action == Action.KILL) {
                             server.process().destroyForcibly();
                             return;
                         }

@@ -22,7 +22,7 @@ import org.awaitility.Awaitility;
  */
 public final class KilnProcess implements AutoCloseable {
     private static final Pattern GREETING =
-            Pattern.compile("Kiln serves images on (http://\\S+), and operators on (http://\\S+)");
+            Pattern.compile("Kiln serves images on (https?://\\S+), and operators on (http://\\S+)");
 
     private final Path directory;
     private final List<String> javaOptions;
@@ -66,6 +66,11 @@ public final class KilnProcess implements AutoCloseable {
 
     public void start() {
         launch();
+        awaitGreeting();
+    }
+
+    /** Returns when a server that was launched listens. */
+    public void awaitGreeting() {
         Awaitility.await("the server's greeting; its output so far:\n" + log())
                 .atMost(Duration.ofSeconds(90))
                 .until(() -> !process.isAlive() || GREETING.matcher(log()).find());
@@ -137,7 +142,7 @@ public final class KilnProcess implements AutoCloseable {
         }
     }
 
-    /** The public listener's address, without a trailing slash. */
+    /** The public listener's address, or what {@code http.public-url} says it is, without a trailing slash. */
     public URI registry() {
         return registry;
     }

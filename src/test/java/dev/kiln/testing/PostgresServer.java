@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
@@ -105,7 +106,13 @@ public final class PostgresServer implements AutoCloseable {
     }
 
     private static void run(List<String> command) throws IOException {
-        Process run = new ProcessBuilder(command).redirectErrorStream(true).start();
+        run(command, Map.of());
+    }
+
+    private static void run(List<String> command, Map<String, String> environment) throws IOException {
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        Process run = builder.start();
         String output = new String(run.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         if (run.onExit().join().exitValue() != 0) {
             throw new IOException(command + " failed:\n" + output);
@@ -225,6 +232,30 @@ public final class PostgresServer implements AutoCloseable {
     /** The lines of a server's configuration. */
     public String config() {
         return "kiln.database { url = \"" + url() + "\", user = " + USER + ", password = \"" + PASSWORD + "\" }\n";
+    }
+
+    /** Writes the database to {@code file} while it is used, as docs/operations.md says. */
+    public void dump(Path file) {
+        asOwner("pg_dump", "--format=custom", "--file=" + file, "--dbname=" + connectionUri());
+    }
+
+    /** Fills the database, which must be empty, with what {@link #dump} has written. */
+    public void restore(Path file) {
+        asOwner("pg_restore", "--no-owner", "--exit-on-error", "--dbname=" + connectionUri(), file.toString());
+    }
+
+    private String connectionUri() {
+        return "postgresql://" + USER + "@" + address + ":" + port + "/kiln";
+    }
+
+    private void asOwner(String program, String... arguments) {
+        List<String> command = new ArrayList<>(List.of(programs.resolve(program).toString()));
+        command.addAll(List.of(arguments));
+        try {
+            run(command, Map.of("PGPASSWORD", PASSWORD));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     public JournalReader journal() {

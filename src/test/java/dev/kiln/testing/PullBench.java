@@ -13,6 +13,7 @@ import akka.persistence.testkit.javadsl.PersistenceTestKit;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.blob.SharedFolder;
 import dev.kiln.build.BuildEntity;
 import dev.kiln.build.BuildEvent;
@@ -29,10 +30,12 @@ import dev.kiln.config.ClusterConfig;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.image.Dedup;
 import dev.kiln.image.Pull;
 import dev.kiln.image.PullAnswer;
 import dev.kiln.image.PullImages;
 import dev.kiln.image.ShardedTags;
+import dev.kiln.image.TagEvent;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
@@ -72,8 +75,9 @@ public final class PullBench implements AutoCloseable {
     public static final Platform ARM = Platform.of("linux/arm64");
     public static final RepositoryName APP = new RepositoryName("team/app");
     public static final Revision REVISION = new Revision("0123456789".repeat(4));
-    /** Of asks and subscriptions: short, since in real time. */
-    private static final Duration REPEAT = Duration.ofMillis(100);
+    /** Asks and subscriptions are short, since in real time. */
+    private static final KilnConfig.Queue QUEUE =
+            new KilnConfig.Queue(100, 100, Duration.ofMinutes(2), Duration.ofMillis(100));
 
     public final SettableClock clock = new SettableClock(Instant.parse("2026-11-23T10:00:00Z"));
     public final ScriptedSources sources = new ScriptedSources();
@@ -94,6 +98,7 @@ public final class PullBench implements AutoCloseable {
             return CompletableFuture.completedFuture(usual);
         }
     };
+    private final KilnConfig.Queue queue;
     private final ActorTestKit testKit;
     private final ExecutorService blocking = Executors.newFixedThreadPool(8);
     private final SharedFolder folder;
@@ -105,7 +110,9 @@ public final class PullBench implements AutoCloseable {
     /** Of every pull that names no other. */
     public static final WaitPlan PLAN = Plans.plan(Duration.ofSeconds(25), Duration.ofSeconds(60));
 
-    private PullBench(Path directory, RepositoryConfig repository, Config config) throws IOException {
+    private PullBench(Path directory, RepositoryConfig repository, KilnConfig.Queue queue, Config config)
+            throws IOException {
+        this.queue = queue;
         folder = SharedFolder.open(directory, clock);
         testKit = ActorTestKit.create(
                 "pulls",
@@ -120,9 +127,11 @@ public final class PullBench implements AutoCloseable {
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
         Awaitility.await().until(() -> cluster.selfMember().status() == MemberStatus.up());
         tags = ShardedTags.init(testKit.system(), folder.content(), blocking, clock);
-        builds = ShardedBuilds.init(testKit.system(), config(repository), clock);
+        builds = ShardedBuilds.init(testKit.system(), config(repository, queue), clock);
         testKit.spawn(ScriptedWorker.create(
-                builds, REPEAT, key -> endings.computeIfAbsent(key.platform(), unused -> new CompletableFuture<>())));
+                builds,
+                queue.ask(),
+                key -> endings.computeIfAbsent(key.platform(), unused -> new CompletableFuture<>())));
         sources.archives(
                 REVISION,
                 new ArchiveAnswer.Archived(
@@ -130,7 +139,12 @@ public final class PullBench implements AutoCloseable {
     }
 
     public static PullBench start(Path directory, RepositoryConfig repository) throws IOException {
-        return new PullBench(directory, repository, ConfigFactory.empty());
+        return start(directory, repository, QUEUE);
+    }
+
+    public static PullBench start(Path directory, RepositoryConfig repository, KilnConfig.Queue queue)
+            throws IOException {
+        return new PullBench(directory, repository, queue, ConfigFactory.empty());
     }
 
     /** Whose entities stop as soon as nobody talks to them, and recover when somebody does. */
@@ -138,6 +152,7 @@ public final class PullBench implements AutoCloseable {
         return new PullBench(
                 directory,
                 repository,
+                QUEUE,
                 ConfigFactory.parseString("akka.cluster.sharding.passivation {"
                         + " strategy = default-idle-strategy, default-idle-strategy.idle-entity.timeout = 300ms }"));
     }
@@ -177,6 +192,10 @@ public final class PullBench implements AutoCloseable {
     }
 
     public static KilnConfig config(RepositoryConfig repository) {
+        return config(repository, QUEUE);
+    }
+
+    private static KilnConfig config(RepositoryConfig repository, KilnConfig.Queue queue) {
         return new KilnConfig(
                 Set.of(KilnConfig.Role.REGISTRY),
                 Path.of("/nowhere/data"),
@@ -191,7 +210,7 @@ public final class PullBench implements AutoCloseable {
                 List.of(repository),
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
-                new KilnConfig.Queue(100, 100, Duration.ofSeconds(120), REPEAT),
+                queue,
                 new KilnConfig.Experimental(false),
                 new KilnConfig.Hints(false),
                 ClusterConfig.ALONE,
@@ -199,19 +218,22 @@ public final class PullBench implements AutoCloseable {
                 new KilnConfig.Push(Duration.ofHours(1), Duration.ofHours(24), Duration.ofHours(1), 1000, false));
     }
 
+    /** Of all nodes. */
+    public final Dedup dedup = new Dedup();
+
     /** A node's images, with empty caches. */
     public PullImages images(RepositoryConfig repository) {
         CompletableFuture<PullImages> images = new CompletableFuture<>();
         Behavior<Void> owner = Behaviors.setup(context -> {
             images.complete(new PullImages(
-                    config(repository),
+                    config(repository, queue),
                     tags,
                     sources,
                     builds,
                     history,
-                    folder.content(),
-                    blocking,
+                    SettlingContent.ofOneNode(folder.content(), blocking),
                     signer,
+                    dedup,
                     databaseAway::get,
                     clock,
                     context));
@@ -272,7 +294,7 @@ public final class PullBench implements AutoCloseable {
 
     /** The attempts for this platform end with this manifest, now and from now on. */
     public void succeeds(Platform platform, String mediaType, String manifest) {
-        ends(platform, new Result.Succeeded(publish(mediaType, manifest)));
+        ends(platform, new Result.Succeeded(publish(APP, mediaType, manifest)));
     }
 
     /** The attempts for this platform fail by the source's fault, now and from now on. */
@@ -287,18 +309,29 @@ public final class PullBench implements AutoCloseable {
         }
     }
 
+    /** Attempts for this platform that start from now on end when a test says so. */
+    public void isStillToBuild(Platform platform) {
+        endings.remove(platform);
+    }
+
     private Descriptor publish(Platform platform) {
+        return publish(APP, platform);
+    }
+
+    /** Makes what an attempt for this platform leaves known in another repository too. */
+    public Descriptor publish(RepositoryName repository, Platform platform) {
         String digest = Digest.sha256(platform.toString().getBytes(StandardCharsets.UTF_8))
                 .value();
-        return publish(MediaTypes.OCI_MANIFEST, """
+        return publish(repository, MediaTypes.OCI_MANIFEST, """
                 {"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"%s","digest":"%s","size":7},
                 "layers":[{"mediaType":"%s","digest":"%s","size":8}],"annotations":{"platform":"%s"}}""".formatted(
                 MediaTypes.OCI_MANIFEST, MediaTypes.OCI_CONFIG, digest, MediaTypes.OCI_LAYER_GZIP, digest, platform));
     }
 
-    private Descriptor publish(String mediaType, String manifest) {
+    private Descriptor publish(RepositoryName repository, String mediaType, String manifest) {
         try {
-            return folder.content().publishManifest(APP, mediaType, manifest.getBytes(StandardCharsets.UTF_8), "test");
+            return folder.content()
+                    .publishManifest(repository, mediaType, manifest.getBytes(StandardCharsets.UTF_8), "test");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -306,7 +339,11 @@ public final class PullBench implements AutoCloseable {
 
     /** Events of one build, in order. */
     public List<BuildEvent> journal(Platform platform) {
-        BuildKey key = new BuildKey(APP, REVISION, platform);
+        return journal(APP, platform);
+    }
+
+    private List<BuildEvent> journal(RepositoryName repository, Platform platform) {
+        BuildKey key = new BuildKey(repository, REVISION, platform);
         return PersistenceTestKit.create(testKit.system())
                 .persistedInStorage(BuildEntity.persistenceId(key).id())
                 .stream()
@@ -320,8 +357,19 @@ public final class PullBench implements AutoCloseable {
 
     /** How many attempts of a platform were started, ever. */
     public long attempts(Platform platform) {
-        return journal(platform).stream()
+        return attempts(APP, platform);
+    }
+
+    public long attempts(RepositoryName repository, Platform platform) {
+        return journal(repository, platform).stream()
                 .filter(BuildEvent.AttemptStarted.class::isInstance)
+                .count();
+    }
+
+    /** How many indexes of a repository's revision were composed, ever. */
+    public long indexes(RepositoryName repository) {
+        return journal("Tag|" + repository + ":" + REVISION.value()).stream()
+                .filter(TagEvent.IndexComposed.class::isInstance)
                 .count();
     }
 

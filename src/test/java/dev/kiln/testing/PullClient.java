@@ -39,12 +39,22 @@ public final class PullClient {
     private final Supplier<URI> registry;
     private final String repository;
     /** Path below the registry by digest, of everything that was answered. */
-    private final SortedMap<Digest, String> answered = new ConcurrentSkipListMap<>();
+    private final SortedMap<Digest, String> answered;
 
     /** @param registry where the server is now: it may move when it is started anew */
     public PullClient(Supplier<URI> registry, String repository) {
+        this(registry, repository, new ConcurrentSkipListMap<>());
+    }
+
+    private PullClient(Supplier<URI> registry, String repository, SortedMap<Digest, String> answered) {
         this.registry = registry;
         this.repository = repository;
+        this.answered = answered;
+    }
+
+    /** The same client, with all that it remembers, at another server. */
+    public PullClient at(Supplier<URI> other) {
+        return new PullClient(other, repository, answered);
     }
 
     /** @param hops how many redirects came first */

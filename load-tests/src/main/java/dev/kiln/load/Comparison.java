@@ -37,6 +37,11 @@ final class Comparison {
         return unit;
     }
 
+    /** Which of them the others are compared with: the first that was measured. */
+    String subject() {
+        return samples.keySet().iterator().next();
+    }
+
     Iterable<String> servers() {
         return samples.keySet();
     }

@@ -17,6 +17,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.HexFormat;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -27,6 +28,8 @@ final class Images {
     private static final Pattern DIGEST = Pattern.compile("\"digest\":\"(sha256:[0-9a-f]{64})\"");
     /** A build may take its time: 25 seconds each. */
     private static final int MAX_HOPS = 30;
+
+    private static final Duration PATIENCE = Duration.ofMinutes(4);
 
     private static final HttpClient CLIENT =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -87,9 +90,26 @@ final class Images {
         }
     }
 
-    private static String text(Server server, String path) throws IOException, InterruptedException {
+    /** What a server answers, following redirects. @throws IOException when it is no 200 */
+    static String text(Server server, String path) throws IOException, InterruptedException {
         try (InputStream body = get(server, path).body()) {
             return new String(body.readAllBytes(), UTF_8);
+        }
+    }
+
+    /** Pulls again and again, as people do, until there is an image. @throws IOException when there is none in time */
+    static void pullUntilAnswered(Server server, String path) throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (true) {
+            try {
+                text(server, path);
+                return;
+            } catch (IOException e) {
+                if (System.nanoTime() > deadline) {
+                    throw e;
+                }
+                TimeUnit.MILLISECONDS.sleep(100);
+            }
         }
     }
 

@@ -9,17 +9,22 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * Runs Kiln, docker-registry and nginx side by side on loopback with the same image, measures them in turn, and prints how
- * they compare. Needs wrk, nginx, docker-registry, skopeo and git.
+ * they compare; then a cluster, as it is shipped. Needs what README.md lists.
  */
 public final class LoadTests {
     private static final int BLOB_CONNECTIONS = 4;
     private static final int WARM_UP_SLICE = 2;
     private static final PrintStream OUT = System.out;
+
+    private static final Set<Scenario> SINGLE =
+            EnumSet.of(Scenario.MANIFEST, Scenario.BLOB, Scenario.FIRST, Scenario.HUGE);
 
     private final Options options;
     private final Path work;
@@ -63,6 +68,18 @@ public final class LoadTests {
     }
 
     private void measure() throws IOException, InterruptedException {
+        if (options.scenarios().stream().anyMatch(SINGLE::contains)) {
+            oneNode();
+        }
+        if (options.scenarios().contains(Scenario.CLUSTER)) {
+            throughput();
+        }
+        if (options.scenarios().contains(Scenario.RECOVERY)) {
+            recovery();
+        }
+    }
+
+    private void oneNode() throws IOException, InterruptedException {
         for (String name : List.of("small", "large", "huge")) {
             Sources.create(git, name);
         }
@@ -82,6 +99,102 @@ public final class LoadTests {
         }
         if (options.scenarios().contains(Scenario.HUGE)) {
             huge(kiln);
+        }
+    }
+
+    private void throughput() throws IOException, InterruptedException {
+        Sources.tags(git, options.tags());
+        int few = Math.max(1, options.tags() / 10);
+        Path directory = Files.createDirectories(work.resolve("throughput"));
+        try (Cluster cluster = Cluster.start(
+                options, directory.resolve("cluster"), ClusterThroughput.config(git), List.of("--java", "-Xmx512m"))) {
+            running(cluster.balancer());
+            Server three = ClusterThroughput.threeNodes(cluster);
+            OUT.printf("building %d tags in a cluster%n", options.tags());
+            ClusterThroughput.buildAll(three, options.tags());
+            Server one = running(ClusterThroughput.oneNode(options, cluster, directory));
+            compareNodes(three, one, ClusterThroughput.pulls(directory, few));
+            compareTags(
+                    three,
+                    few,
+                    ClusterThroughput.pulls(directory, few),
+                    ClusterThroughput.pulls(directory, options.tags()));
+            one.close();
+        }
+    }
+
+    private void compareNodes(Server three, Server one, Path pulls) throws IOException, InterruptedException {
+        Comparison comparison = new Comparison("warm pulls through HAProxy", "pulls", 1);
+        List<Server> servers = List.of(three, one);
+        for (Server server : servers) {
+            // each node for itself
+            warmUp(server, slice -> Manifests.measure(slice, pulls, WARM_UP_SLICE));
+        }
+        rounds(
+                comparison.title(),
+                servers,
+                server -> comparison.add(server.name(), Manifests.measure(server, pulls, options.seconds())));
+        report.add(comparison);
+        report.atLeast(
+                1, comparison.cpuRatio(three.name(), one.name()), "warm pulls per CPU-second, three nodes over one");
+    }
+
+    private void compareTags(Server three, int few, Path fewPulls, Path manyPulls)
+            throws IOException, InterruptedException {
+        Comparison comparison = new Comparison("warm pulls, three nodes", "pulls", 1);
+        Server many = three.counting(options.tags() + " tags", three.counted());
+        Server some = three.counting(few + " tags", three.counted());
+        warmUp(many, slice -> Manifests.measure(slice, manyPulls, WARM_UP_SLICE));
+        rounds(
+                comparison.title(),
+                List.of(many, some),
+                server -> comparison.add(
+                        server.name(),
+                        Manifests.measure(
+                                server, server.name().equals(many.name()) ? manyPulls : fewPulls, options.seconds())));
+        report.add(comparison);
+        report.atLeast(
+                0.9, comparison.ratio(many.name(), some.name()), "warm pulls per second, of ten times as many tags");
+    }
+
+    private void recovery() throws IOException, InterruptedException {
+        Sources.create(git, "small");
+        Sources.create(git, "slow");
+        recovery("away", List.of("--once"));
+        recovery("restarted", List.of());
+    }
+
+    /** @param then what becomes of a node that was killed */
+    private void recovery(String then, List<String> more) throws IOException, InterruptedException {
+        Path directory = Files.createDirectories(work.resolve("recovery-" + then));
+        List<String> script = new ArrayList<>(Cluster.shardsInTheLog(directory));
+        script.addAll(more);
+        try (Cluster cluster = Cluster.start(options, directory.resolve("cluster"), Recovery.config(git), script)) {
+            running(cluster.balancer());
+            Recovery recovery = new Recovery(cluster);
+            recovery.buildAll();
+            double builder = recovery.killBuilder();
+            OUT.printf("recovery, %s: the build of a killed builder was resumed after %.1f s%n", then, builder);
+            Recovery.Pulls pulls = recovery.killOldest();
+            recovery.close();
+            OUT.printf("recovery, %s: pulls were answered after %s and %s s%n", then, pulls.others(), pulls.owned());
+            boolean away = then.equals("away");
+            String node = away ? "a registry node is gone" : "a registry node is killed, and started again";
+            report.note(
+                    "%s: %d tags that it did not own are answered after %.1f s (half of them) to %.1f s,",
+                    node, pulls.others().size(), Comparison.median(pulls.others()), Collections.max(pulls.others()));
+            report.note(
+                    "  %d that it owned after %.1f s to %.1f s",
+                    pulls.owned().size(), Comparison.median(pulls.owned()), Collections.max(pulls.owned()));
+            report.atMost(
+                    Cluster.TWO_HEALTH_CHECKS, Collections.max(pulls.others()), node + ", seconds to all other tags");
+            report.atMost(
+                    Recovery.STABLE_AFTER + 5, Collections.max(pulls.owned()), node + ", seconds to its own tags");
+            report.atMost(
+                    away ? Recovery.LEASE + 5 : Recovery.RESTART,
+                    builder,
+                    (away ? "a builder is gone" : "a builder is killed, and started again")
+                            + ", seconds to the resumed build");
         }
     }
 

@@ -2,6 +2,8 @@ package dev.kiln.load;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -14,9 +16,17 @@ final class Manifests {
     private Manifests() {}
 
     static Sample measure(Server server, String path, int seconds) throws IOException, InterruptedException {
-        double cpu = server.cpuSeconds();
-        String output = Command.run(
-                Path.of("/"),
+        return measure(server, seconds, List.of(), path);
+    }
+
+    /** @param script a program for wrk that says what is asked for */
+    static Sample measure(Server server, Path script, int seconds) throws IOException, InterruptedException {
+        return measure(server, seconds, List.of("--script", script.toString()), "/");
+    }
+
+    private static Sample measure(Server server, int seconds, List<String> options, String path)
+            throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(
                 Command.find("wrk"),
                 "--threads",
                 "1",
@@ -25,8 +35,11 @@ final class Manifests {
                 "--duration",
                 seconds + "s",
                 "--header",
-                "Accept: " + Images.ACCEPT,
-                server.url(path));
+                "Accept: " + Images.ACCEPT));
+        command.addAll(options);
+        command.add(server.url(path));
+        double cpu = server.cpuSeconds();
+        String output = Command.run(Path.of("/"), command.toArray(String[]::new));
         Matcher requests = REQUESTS.matcher(output);
         if (!requests.find() || ERRORS.matcher(output).find()) {
             throw new IOException("wrk saw errors of " + server.name() + ":\n" + output);

@@ -49,7 +49,7 @@ final class Plot {
                             y - BAR + 5,
                             LONGEST * value / largest,
                             BAR,
-                            server.equals("kiln") ? "#c2410c" : "#94a3b8"))
+                            server.equals(comparison.subject()) ? "#c2410c" : "#94a3b8"))
                     .append(text(
                             LEFT + LONGEST * value / largest + 6,
                             y,

@@ -31,7 +31,7 @@ final class Report {
     private void verdict(boolean met, String what, double value, String bound, double target) {
         missed |= !met;
         verdicts.add(String.format(
-                Locale.ROOT, "%s  %-62s %6.2f  (%s %s)", met ? "PASS" : "FAIL", what, value, bound, target));
+                Locale.ROOT, "%s  %-68s %6.2f  (%s %s)", met ? "PASS" : "FAIL", what, value, bound, target));
     }
 
     boolean missed() {
@@ -48,21 +48,21 @@ final class Report {
         for (Comparison comparison : comparisons) {
             text.append(String.format(
                     Locale.ROOT,
-                    "%n%-34s %14s %14s %12s %12s%n",
+                    "%n%-34s %14s %14s %16s %12s%n",
                     comparison.title(),
                     comparison.unit() + "/s",
                     "/CPU-second",
-                    "kiln is x",
+                    comparison.subject() + " is x",
                     "by CPU x"));
             for (String server : comparison.servers()) {
                 text.append(String.format(
                         Locale.ROOT,
-                        "  %-32s %14.1f %14.1f %12.2f %12.2f%n",
+                        "  %-32s %14.1f %14.1f %16.2f %12.2f%n",
                         server,
                         comparison.perSecond(server),
                         comparison.perCpuSecond(server),
-                        comparison.ratio("kiln", server),
-                        comparison.cpuRatio("kiln", server)));
+                        comparison.ratio(comparison.subject(), server),
+                        comparison.cpuRatio(comparison.subject(), server)));
             }
         }
         text.append(String.format("%n"));

@@ -11,8 +11,13 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** One server that runs on loopback, and what the kernel says about its processes. */
-record Server(String name, int port, Process process) {
+/**
+ * One server that runs on loopback, and what the kernel says about its processes.
+ *
+ * @param process what was started, and is ended
+ * @param counted whose CPU time and memory count, with all that they started
+ */
+record Server(String name, int port, Process process, List<ProcessHandle> counted) {
     /** Linux shows times of processes in this unit whatever its own clock is (USER_HZ). */
     private static final double TICKS_PER_SECOND = 100;
 
@@ -27,7 +32,7 @@ record Server(String name, int port, Process process) {
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
-        Server server = new Server(name, port, process);
+        Server server = new Server(name, port, process, List.of(process.toHandle()));
         long deadline = System.nanoTime() + START.toNanos();
         while (!server.accepts()) {
             if (!process.isAlive() || System.nanoTime() > deadline) {
@@ -37,6 +42,11 @@ record Server(String name, int port, Process process) {
             process.waitFor(50, TimeUnit.MILLISECONDS);
         }
         return server;
+    }
+
+    /** The same, by another name, with the CPU time of other processes: those behind it. */
+    Server counting(String newName, List<ProcessHandle> others) {
+        return new Server(newName, port, process, List.copyOf(others));
     }
 
     private boolean accepts() {
@@ -97,7 +107,8 @@ record Server(String name, int port, Process process) {
     }
 
     private List<ProcessHandle> processes() {
-        return Stream.concat(Stream.of(process.toHandle()), process.descendants())
+        return counted.stream()
+                .flatMap(handle -> Stream.concat(Stream.of(handle), handle.descendants()))
                 .toList();
     }
 

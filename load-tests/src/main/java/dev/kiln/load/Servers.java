@@ -116,7 +116,7 @@ final class Servers {
                 List.of(Command.find("nginx"), "-p", directory.toString(), "-c", config.toString(), "-e", "stderr"));
     }
 
-    private static int freePort() throws IOException {
+    static int freePort() throws IOException {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return socket.getLocalPort();
         }

@@ -1,17 +1,14 @@
 package dev.kiln.boot.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.kiln.oci.Platform;
 import java.io.PrintWriter;
 import java.time.Clock;
-import java.util.Optional;
 import java.util.Set;
 import java.util.StringJoiner;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code kiln build}. */
 @Command(
@@ -26,18 +23,11 @@ final class BuildCommand implements Callable<Integer> {
     @Mixin
     private ServerOptions options;
 
-    @Option(
-            names = "--platform",
-            paramLabel = "OS/ARCH",
-            converter = PlatformConverter.class,
-            description = "Only for this platform")
-    private Platform platform;
+    @Mixin
+    private BuildChoice choice;
 
     @Option(names = "--json", description = "One JSON object a line")
     private boolean asJson;
-
-    @Parameters(paramLabel = "BUILD", description = "An id, team/app:main, or team/app@<revision>[@linux/amd64]")
-    private String build;
 
     private final Clock clock;
 
@@ -50,7 +40,7 @@ final class BuildCommand implements Callable<Integer> {
         BuildFinder finder = new BuildFinder(options, options.server());
         PrintWriter out = options.out();
         String gap = "";
-        for (BuildView found : finder.all(build, Optional.ofNullable(platform))) {
+        for (BuildView found : choice.all(finder)) {
             BuildView full = found.json().has("events") ? found : finder.get(found.id());
             if (asJson) {
                 out.println(full.json());

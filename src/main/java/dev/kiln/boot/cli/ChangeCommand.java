@@ -1,28 +1,17 @@
 package dev.kiln.boot.cli;
 
-import dev.kiln.oci.Platform;
 import java.time.Instant;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** What an operator may do to one build: asked of the admin listener, which also finds it. */
 abstract sealed class ChangeCommand implements Callable<Integer> {
     @Mixin
     private ServerOptions options;
 
-    @Option(
-            names = "--platform",
-            paramLabel = "OS/ARCH",
-            converter = PlatformConverter.class,
-            description = "Which one, when an image has several")
-    private Platform platform;
-
-    @Parameters(paramLabel = "BUILD", description = "An id, team/app:main, or team/app@<revision>[@linux/amd64]")
-    private String build;
+    @Mixin
+    private BuildChoice choice;
 
     private final String change;
 
@@ -33,7 +22,7 @@ abstract sealed class ChangeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         Api api = options.admin();
-        BuildView found = new BuildFinder(options, api).one(build, Optional.ofNullable(platform));
+        BuildView found = choice.one(new BuildFinder(options, api));
         BuildView after = new BuildView(api.post("/api/v1/builds/" + found.id() + "/" + change));
         // as of its own last change, since it has just been made
         options.out().println(after.name() + "  " + after.state(Instant.MIN));

@@ -1,13 +1,11 @@
 package dev.kiln.boot.cli;
 
-import dev.kiln.oci.Platform;
 import java.io.IOException;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code kiln log}. */
 @Command(name = "log", description = "Prints a build's log.", mixinStandardHelpOptions = true)
@@ -15,12 +13,8 @@ final class LogCommand implements Callable<Integer> {
     @Mixin
     private ServerOptions options;
 
-    @Option(
-            names = "--platform",
-            paramLabel = "OS/ARCH",
-            converter = PlatformConverter.class,
-            description = "Which one, when an image has several")
-    private Platform platform;
+    @Mixin
+    private BuildChoice choice;
 
     @Option(names = "--attempt", paramLabel = "NUMBER", description = "Of this attempt; default: the last one")
     private Integer attempt;
@@ -29,9 +23,6 @@ final class LogCommand implements Callable<Integer> {
             names = {"-f", "--follow"},
             description = "Go on until the build has ended; exit code 1 when it failed")
     private boolean follow;
-
-    @Parameters(paramLabel = "BUILD", description = "An id, team/app:main, or team/app@<revision>[@linux/amd64]")
-    private String build;
 
     private final Pace pace;
 
@@ -46,7 +37,7 @@ final class LogCommand implements Callable<Integer> {
         }
         Api api = options.server();
         BuildFinder finder = new BuildFinder(options, api);
-        BuildView found = finder.one(build, Optional.ofNullable(platform));
+        BuildView found = choice.one(finder);
         LogReader reader = new LogReader(api, found.id(), options.out());
         if (!follow) {
             reader.read(attempt == null ? Math.max(1, found.attempt()) : attempt);

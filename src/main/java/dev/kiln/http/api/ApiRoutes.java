@@ -15,6 +15,7 @@ import dev.kiln.http.wire.Headers;
 import dev.kiln.http.wire.OneLine;
 import dev.kiln.http.wire.Query;
 import dev.kiln.http.wire.Routes;
+import dev.kiln.image.Dedup;
 import dev.kiln.image.Images;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Platform;
@@ -30,6 +31,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 
 /**
@@ -53,6 +55,7 @@ public final class ApiRoutes implements Routes {
     private final Builds builds;
     private final BuildCatalog catalog;
     private final BuildHistory history;
+    private final Supplier<Dedup.Counts> dedup;
     private final InstantSource clock;
     private final LogRoutes logs;
     private final IndexRoutes indexes;
@@ -64,6 +67,7 @@ public final class ApiRoutes implements Routes {
             Builds builds,
             BuildCatalog catalog,
             BuildHistory history,
+            Supplier<Dedup.Counts> dedup,
             InstantSource clock,
             LogRoutes logs,
             Images images,
@@ -71,6 +75,7 @@ public final class ApiRoutes implements Routes {
         this.builds = builds;
         this.catalog = catalog;
         this.history = history;
+        this.dedup = dedup;
         this.clock = clock;
         this.logs = logs;
         this.indexes = new IndexRoutes(images, admin);
@@ -92,6 +97,10 @@ public final class ApiRoutes implements Routes {
                         ProblemCode.DENIED, "the queue is shown on the admin listener (kiln.admin), not here");
             }
             return call.isRead() ? queue() : wrongMethod("GET, HEAD");
+        }
+        if (path.equals("dedup")) {
+            // GET /api/v1/dedup
+            return call.isRead() ? completed(json.dedup(dedup.get())) : wrongMethod("GET, HEAD");
         }
         if (path.equals("indexes")) {
             // GET /api/v1/indexes?repository=&tag=&platform=
@@ -118,6 +127,10 @@ public final class ApiRoutes implements Routes {
             case "cancel" -> change(call, by -> builds.cancel(key, by).thenApply(json::status));
             default -> throw new Problem(ProblemCode.NOT_FOUND, "no such endpoint: see docs/http-api.md");
         };
+    }
+
+    private static CompletionStage<HttpResponse> completed(ObjectNode json) {
+        return CompletableFuture.completedFuture(ProblemDetails.json(200, json, List.of()));
     }
 
     private CompletionStage<HttpResponse> worker(Call call, String name, String operation) {

@@ -8,6 +8,7 @@ import dev.kiln.build.BuildEta;
 import dev.kiln.build.BuildStatus;
 import dev.kiln.build.QueueStatus;
 import dev.kiln.catalog.BuildCatalog;
+import dev.kiln.image.Dedup;
 import dev.kiln.oci.BuildKey;
 import java.time.Instant;
 import java.util.List;
@@ -92,6 +93,14 @@ record BuildJson(boolean callers) {
             workers.add(worker(worker));
         }
         return json;
+    }
+
+    ObjectNode dedup(Dedup.Counts counts) {
+        return JsonNodeFactory.instance
+                .objectNode()
+                .put("started", counts.started())
+                .put("joined", counts.joined())
+                .put("saved", counts.saved());
     }
 
     ObjectNode worker(QueueStatus.Worker worker) {

@@ -10,8 +10,8 @@ import akka.stream.javadsl.Source;
 import akka.util.ByteString;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.Links;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.http.wire.ByteRange;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.EntityTags;
@@ -23,15 +23,15 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.repository.Pushes;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 
 /** Blobs, each only through a repository that has a link to it, of either kind: a manifest is a blob too. */
 final class BlobRoutes {
@@ -40,8 +40,7 @@ final class BlobRoutes {
 
     private static final HttpHeader ACCEPT_RANGES = Headers.of("Accept-Ranges", "bytes");
 
-    private final ContentStore content;
-    private final Executor blocking;
+    private final SettlingContent content;
     private final Pushing pushing;
 
     /** What is there is remembered for a moment: clients ask for one layer with HEAD and several ranges in a row. */
@@ -52,65 +51,85 @@ final class BlobRoutes {
 
     private record Key(RepositoryName repository, Digest digest) {}
 
-    BlobRoutes(ContentStore content, Executor blocking, Pushing pushing) {
+    BlobRoutes(SettlingContent content, Pushing pushing) {
         this.content = content;
-        this.blocking = blocking;
         this.pushing = pushing;
     }
 
-    /** @param pushes whether clients push to this repository */
-    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest, boolean pushes) {
+    CompletionStage<HttpResponse> get(Call call, RepositoryName repository, Digest digest) {
         Key key = new Key(repository, digest);
         Long known = sizes.getIfPresent(key);
         if (known != null) {
             return CompletableFuture.completedFuture(render(call, digest, known, Headers.IMMUTABLE));
         }
-        if (!pushes) {
-            return CompletableFuture.supplyAsync(
-                            () -> {
-                                if (find(key).isEmpty()) {
-                                    throw unknown();
-                                }
-                                return size(key, true);
-                            },
-                            blocking)
-                    .thenApply(size -> render(call, digest, size, Headers.IMMUTABLE));
-        }
-        return CompletableFuture.supplyAsync(() -> used(key), blocking)
-                .thenCompose(link -> ofPush(key, link))
-                .thenCompose(pushed -> CompletableFuture.supplyAsync(() -> size(key, !pushed), blocking)
-                        .thenApply(size -> render(call, digest, size, pushed ? REVALIDATE : Headers.IMMUTABLE)));
+        return content.link(repository, digest)
+                .thenCompose(link -> built(key, link))
+                .exceptionally(failure -> {
+                    throw problem(failure);
+                })
+                .thenApply(size -> render(call, digest, size, Headers.IMMUTABLE));
     }
 
-    private Optional<Links.Link> find(Key key) {
-        try {
-            return content.links().find(key.repository(), key.digest());
-        } catch (IOException e) {
-            throw unreadable(e);
+    /**
+     * Of a repository that clients push to.
+     *
+     * @param builds whether it has a source too
+     */
+    CompletionStage<HttpResponse> pushed(Call call, RepositoryName repository, Digest digest, boolean builds) {
+        Key key = new Key(repository, digest);
+        if (sizes.getIfPresent(key) != null) {
+            return get(call, repository, digest);
         }
+        return CompletableFuture.supplyAsync(() -> used(key), pushing.blocking())
+                .thenCompose(link -> {
+                    if (link.isPresent() && !link.get().origin().equals(Pushes.ORIGIN)) {
+                        return get(call, repository, digest);
+                    }
+                    return isHere(key, link).thenCompose(here -> {
+                        if (!here && builds) {
+                            // Another node may have built it a moment ago.
+                            return get(call, repository, digest);
+                        }
+                        if (!here) {
+                            throw unknown();
+                        }
+                        return content.size(digest)
+                                .exceptionally(failure -> {
+                                    throw problem(failure);
+                                })
+                                .thenApply(size -> render(call, digest, size, REVALIDATE));
+                    });
+                });
+    }
+
+    private CompletionStage<Long> built(Key key, Optional<Links.Link> link) {
+        if (link.isEmpty()) {
+            throw unknown();
+        }
+        return content.size(key.digest()).thenApply(size -> {
+            sizes.put(key, size);
+            return size;
+        });
     }
 
     /** Who is told that a pushed blob is there may be about to push a manifest that refers to it. */
     private Optional<Links.Link> used(Key key) {
-        Optional<Links.Link> link = find(key);
         try {
+            Optional<Links.Link> link = content.content().links().find(key.repository(), key.digest());
             return link.isPresent() && link.get().origin().equals(Pushes.ORIGIN)
                     ? pushing.content().use(key.repository(), key.digest())
                     : link;
         } catch (IOException e) {
-            throw unreadable(e);
+            throw new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", e);
         }
     }
 
     /**
-     * Whether a client pushed it. A link that is missing or a manifest's is confirmed by the repository's owner: what a
-     * manifest needs is there even if its link does not show, and a manifest that was deleted is gone though its link is
-     * not.
+     * Whether something that was pushed is still here. Where its link is missing or a manifest's, the repository's owner
+     * says so: what a manifest needs is here even if its link does not show, and a manifest that was deleted is gone though
+     * its link is not.
      */
-    private CompletionStage<Boolean> ofPush(Key key, Optional<Links.Link> link) {
-        if (link.isPresent() && !link.get().origin().equals(Pushes.ORIGIN)) {
-            return CompletableFuture.completedFuture(false);
-        }
+    private CompletionStage<Boolean> isHere(Key key, Optional<Links.Link> link) {
         if (link.isPresent() && link.get().kind() == Links.Kind.BLOB) {
             return CompletableFuture.completedFuture(true);
         }
@@ -120,37 +139,22 @@ final class BlobRoutes {
                         ? CompletableFuture.completedFuture(true)
                         : pushing.repositories()
                                 .user(key.repository(), key.digest())
-                                .thenApply(Optional::isPresent))
-                .thenApply(here -> {
-                    if (!here) {
-                        throw unknown();
-                    }
-                    return true;
-                });
+                                .thenApply(Optional::isPresent));
     }
 
     private static Problem unknown() {
         return new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
     }
 
-    private static Problem unreadable(IOException failure) {
-        return new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", failure);
-    }
-
-    private long size(Key key, boolean remember) {
-        try {
-            OptionalLong size = content.blobs().size(key.digest());
-            if (size.isEmpty()) {
-                throw new Problem(
-                        ProblemCode.BLOB_UNKNOWN, "this repository's blob of that digest is not in the store any more");
-            }
-            if (remember) {
-                sizes.put(key, size.getAsLong());
-            }
-            return size.getAsLong();
-        } catch (IOException e) {
-            throw unreadable(e);
+    private static RuntimeException problem(Throwable failure) {
+        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+        if (cause instanceof NoSuchFileException) {
+            return new Problem(
+                    ProblemCode.BLOB_UNKNOWN, "this repository's blob of that digest is not in the store any more");
         }
+        return cause instanceof IOException
+                ? new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", cause)
+                : new CompletionException(cause);
     }
 
     private HttpResponse render(Call call, Digest digest, long size, HttpHeader caching) {
@@ -199,7 +203,7 @@ final class BlobRoutes {
         }
         // Akka would open a HEAD's stream only to cancel it.
         Source<ByteString, ?> bytes =
-                call.isHead() ? Source.empty() : content.blobs().read(digest, offset, length);
+                call.isHead() ? Source.empty() : content.content().blobs().read(digest, offset, length);
         return HttpEntities.create(ContentTypes.APPLICATION_OCTET_STREAM, length, bytes);
     }
 }

@@ -3,7 +3,7 @@ package dev.kiln.http.registry;
 import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpResponse;
-import dev.kiln.blob.ContentStore;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.catalog.RepositoryNames;
 import dev.kiln.client.UsernameHint;
 import dev.kiln.config.KilnConfig;
@@ -32,7 +32,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /**
@@ -66,7 +65,6 @@ public final class RegistryRoutes implements Routes {
     /**
      * Everything under /v2, and /token.
      *
-     * @param blocking runs look-ups in the store
      * @param pushing for repositories that clients push to
      * @param names of the repositories that have something
      * @param usernames empty when nobody is asked for one
@@ -75,8 +73,7 @@ public final class RegistryRoutes implements Routes {
     public RegistryRoutes(
             KilnConfig config,
             Images images,
-            ContentStore content,
-            Executor blocking,
+            SettlingContent content,
             Pushing pushing,
             RepositoryNames names,
             Optional<UsernameAccess> usernames,
@@ -86,7 +83,7 @@ public final class RegistryRoutes implements Routes {
         Forwarding forwarding = new Forwarding(config.http().trustedProxies());
         this.manifests = new ManifestRoutes(images, pushing.images(), config.http(), forwarding, publicUrl);
         this.pointers = new UrlPointers(images, config.experimental().urlPointers());
-        this.blobs = new BlobRoutes(content, blocking, pushing);
+        this.blobs = new BlobRoutes(content, pushing);
         this.tags = new TagRoutes(images, pushing.repositories());
         this.referrers = new ReferrerRoutes(pushing);
         this.uploads = new UploadRoutes(pushing);
@@ -145,7 +142,10 @@ public final class RegistryRoutes implements Routes {
         }
         if (path instanceof Blob blob) {
             // GET|HEAD /v2/<name>/blobs/<digest>      end-2
-            return blobs.get(call, blob.name(), blob.digest(), config.push());
+            return config.push()
+                    ? blobs.pushed(
+                            call, blob.name(), blob.digest(), config.source().isPresent())
+                    : blobs.get(call, blob.name(), blob.digest());
         }
         if (path instanceof Tags list) {
             // GET|HEAD /v2/<name>/tags/list           end-8a, end-8b

@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 public final class CommandBuilder implements Builder {
     private final BuilderConfig.Command config;
     private final Isolation isolation;
+    private final Guardians guardians;
     private final Path workDir;
     private final List<Path> hidden;
     private final Duration outputCheck;
@@ -27,12 +28,18 @@ public final class CommandBuilder implements Builder {
      * @param outputCheck how often an attempt's disk use is measured
      */
     public CommandBuilder(
-            BuilderConfig.Command config, Isolation isolation, Path workDir, List<Path> hidden, Duration outputCheck) {
+            BuilderConfig.Command config,
+            Isolation isolation,
+            Guardians guardians,
+            Path workDir,
+            List<Path> hidden,
+            Duration outputCheck) {
         if (config.command().isEmpty() || config.command().get(0).contains("=")) {
             throw new IllegalArgumentException("a builder's command must begin with a program's name without '='");
         }
         this.config = config;
         this.isolation = isolation;
+        this.guardians = guardians;
         this.workDir = workDir;
         this.hidden = Stream.concat(hidden.stream(), Stream.of(workDir))
                 .map(path -> path.toAbsolutePath().normalize())
@@ -63,7 +70,7 @@ public final class CommandBuilder implements Builder {
                 lease.toMillis(),
                 task.maxOutput(),
                 outputCheck.toMillis());
-        return GuardedBuild.start(task, orders, log);
+        return GuardedBuild.start(task, orders, log, guardians);
     }
 
     private Map<String, String> environment(Task task) {

@@ -34,6 +34,7 @@ final class GuardedBuild implements Builder.Running {
     private final Builder.Task task;
     private final Orders orders;
     private final OutputStream log;
+    private final Guardians guardians;
     private final Process guardian;
     private final DataOutputStream pipe;
     private final Thread printing;
@@ -44,22 +45,34 @@ final class GuardedBuild implements Builder.Running {
     private volatile Optional<Builder.Outcome> printingFailed = Optional.empty();
     private volatile boolean writing;
 
-    private GuardedBuild(Builder.Task task, Orders orders, OutputStream log, Process guardian) {
+    private GuardedBuild(Builder.Task task, Orders orders, OutputStream log, Guardians guardians, Process guardian) {
         this.task = task;
         this.orders = orders;
         this.log = log;
+        this.guardians = guardians;
         this.guardian = guardian;
         this.pipe = new DataOutputStream(guardian.getOutputStream());
         this.printing = daemon("log", this::carryLog);
     }
 
-    static GuardedBuild start(Builder.Task task, Orders orders, OutputStream log) throws IOException {
-        Process guardian = GuardianProcess.start();
-        GuardedBuild build = new GuardedBuild(task, orders, log, guardian);
+    static GuardedBuild start(Builder.Task task, Orders orders, OutputStream log, Guardians guardians)
+            throws IOException {
+        Optional<Process> waiting = guardians.waiting();
+        if (waiting.isPresent()) {
+            try {
+                return start(new GuardedBuild(task, orders, log, guardians, waiting.get()));
+            } catch (IOException e) {
+                LOG.debug("a guardian that stood by had ended: {}", e.toString());
+            }
+        }
+        return start(new GuardedBuild(task, orders, log, guardians, GuardianProcess.start()));
+    }
+
+    private static GuardedBuild start(GuardedBuild build) throws IOException {
         try {
-            orders.writeTo(build.pipe);
+            build.orders.writeTo(build.pipe);
         } catch (IOException e) {
-            guardian.destroyForcibly();
+            build.guardian.destroyForcibly();
             throw new IOException("cannot start the build's guardian: it ended at once", e);
         }
         build.printing.start();
@@ -178,6 +191,7 @@ final class GuardedBuild implements Builder.Running {
             }
         }
         outcome.complete(result);
+        guardians.standBy();
     }
 
     private Optional<Ending> awaitLastWord() throws IOException {

@@ -19,6 +19,9 @@ import java.util.concurrent.TimeUnit;
 final class Attempts {
     static final BuildKey KEY = BuildKey.of("team/app@" + "0123456789".repeat(4) + "@linux/arm64/v8:5.10+neon+sve");
     static final long EPOCH = 1_600_000_000L;
+    /** Shared, so that one process stands by and not one for each test. */
+    private static final Guardians GUARDIANS = new Guardians();
+
     private static final Duration LONG = Duration.ofMinutes(2);
 
     final Path workDir;
@@ -35,6 +38,7 @@ final class Attempts {
     long maxLog = 1 << 20;
     Map<String, String> environment = Map.of();
     OutputStream log = new ByteArrayOutputStream();
+    Guardians guardians = GUARDIANS;
 
     Attempts(Path root, Isolation isolation) throws IOException {
         // Without mounts of its own a build needs the way to its directory.
@@ -58,7 +62,7 @@ final class Attempts {
         BuilderConfig.Command config =
                 new BuilderConfig.Command(command, environment, "/usr/local/bin:/usr/bin:/bin", user, maxProcesses);
         CommandBuilder builder =
-                new CommandBuilder(config, isolation, workDir, List.of(dataDir), Duration.ofMillis(100));
+                new CommandBuilder(config, isolation, guardians, workDir, List.of(dataDir), Duration.ofMillis(100));
         return builder.start(new Builder.Task(KEY, 1, slot, directory, EPOCH, timeout, maxOutput, maxLog), log, lease);
     }
 

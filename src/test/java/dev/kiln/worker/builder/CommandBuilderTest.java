@@ -16,8 +16,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -360,15 +363,57 @@ class CommandBuilderTest {
         Attempts attempts = attempts(kind);
         Builder.Running running = attempts.start(0, ESCAPEE + "sleep 1000");
         await().until(() -> attempts.log().contains("up"));
-        ProcessHandle guardian = ProcessHandle.current()
-                .children()
-                .filter(child -> Attempts.commandLine(child.pid()).contains("guardian.Guardian"))
+        // One that stands by has no children.
+        guardians()
+                .filter(guardian -> guardian.children().findAny().isPresent())
                 .findFirst()
-                .orElseThrow();
-        guardian.destroyForcibly();
+                .orElseThrow()
+                .destroyForcibly();
         assertThat(Attempts.await(running))
                 .isEqualTo(failed(FailureClass.INFRASTRUCTURE, "the build's guardian process was ended"));
         assertThat(Attempts.processesWith(attempts.mark)).isZero();
+    }
+
+    @Test
+    void isGuardedByTheOneThatStoodBy() throws Exception {
+        // whose last deed is to have one stand by
+        awaitNoThreads();
+        try (Guardians guardians = new Guardians()) {
+            Set<ProcessHandle> others = guardians().collect(Collectors.toSet());
+            guardians.standBy();
+            ProcessHandle standing = guardians()
+                    .filter(guardian -> !others.contains(guardian))
+                    .findFirst()
+                    .orElseThrow();
+            Attempts attempts = attempts();
+            attempts.guardians = guardians;
+            Builder.Running running = attempts.start(0, "echo up; sleep 1000");
+            await().until(() -> attempts.log().contains("up"));
+            assertThat(standing.children()).isNotEmpty();
+            running.stop();
+            Attempts.await(running);
+        }
+    }
+
+    @Test
+    void needsNoneThatStandsBy() throws Exception {
+        try (Guardians guardians = new Guardians()) {
+            Attempts attempts = attempts();
+            attempts.guardians = guardians;
+            guardians.standBy();
+            guardians.standBy();
+            // as the kernel ends one when there is no memory left
+            List<ProcessHandle> killed = guardians().toList();
+            killed.forEach(ProcessHandle::destroyForcibly);
+            killed.forEach(guardian -> guardian.onExit().join());
+            assertThat(attempts.run("echo done")).isEqualTo(new Builder.Outcome.Succeeded());
+        }
+    }
+
+    private static Stream<ProcessHandle> guardians() {
+        return ProcessHandle.current()
+                .children()
+                .filter(child -> Attempts.commandLine(child.pid()).contains("guardian.Guardian"));
     }
 
     @Test
@@ -413,6 +458,10 @@ class CommandBuilderTest {
     @Test
     void leavesNoThreadBehind() throws Exception {
         assertThat(attempts().run("echo done")).isEqualTo(new Builder.Outcome.Succeeded());
+        awaitNoThreads();
+    }
+
+    private static void awaitNoThreads() {
         await().until(() -> Thread.getAllStackTraces().keySet().stream()
                 .noneMatch(thread -> thread.getName().startsWith("build-")));
     }

@@ -86,7 +86,11 @@ class ServerDeathTest {
         assertThat(guardians).hasSize(2);
         signal("KILL");
         awaitEnd();
-        await().atMost(SECONDS).until(() -> guardians.stream().noneMatch(ProcessHandle::isAlive));
+        // What init has not buried yet has no command line any more.
+        await().atMost(SECONDS)
+                .until(() -> guardians.stream()
+                        .allMatch(
+                                guardian -> Attempts.commandLine(guardian.pid()).isEmpty()));
     }
 
     @Test

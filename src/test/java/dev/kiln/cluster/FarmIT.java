@@ -1,0 +1,193 @@
+package dev.kiln.cluster;
+
+import static dev.kiln.cluster.ClusterProcesses.AMD64;
+import static dev.kiln.cluster.ClusterProcesses.ARM64;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.kiln.build.BuildEvent;
+import dev.kiln.cluster.ClusterProcesses.Node;
+import dev.kiln.oci.BuildKey;
+import dev.kiln.testing.PullClient;
+import dev.kiln.testing.PullClient.Answer;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** Builds on builder nodes, as they are seen and steered from any registry node. */
+class FarmIT extends ClusterIntegration {
+    private static String name(Node node) throws IOException {
+        return Files.readString(node.dataDir().resolve("node-name")).strip();
+    }
+
+    /** A log that is read as it comes. */
+    private record Followed(BufferedReader lines, InputStream body) implements AutoCloseable {
+        static Followed on(Node node, BuildKey build) throws Exception {
+            URI log = node.url().resolve("/api/v1/builds/" + build.id() + "/log?follow=true");
+            HttpResponse<InputStream> answer = HttpClient.newHttpClient()
+                    .send(HttpRequest.newBuilder(log).build(), HttpResponse.BodyHandlers.ofInputStream());
+            assertThat(answer.statusCode()).isEqualTo(200);
+            return new Followed(
+                    new BufferedReader(new InputStreamReader(answer.body(), StandardCharsets.UTF_8)), answer.body());
+        }
+
+        String line() throws IOException {
+            return lines.readLine();
+        }
+
+        List<String> rest() {
+            return lines.lines().toList();
+        }
+
+        @Override
+        public void close() {
+            try {
+                body.close();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+
+    @Test
+    void aBuildIsFollowedFromEveryNodeWhileItRunsOnAnother() throws Exception {
+        Node one = cluster.registry("one", "");
+        Node two = cluster.registry("two", "");
+        cluster.builder("builder", List.of(AMD64, ARM64), "");
+        String revision = cluster.gatedBranch("main", AMD64, ARM64);
+        BuildKey build = ClusterProcesses.build(revision, ARM64);
+        cluster.startAll();
+        List<CompletableFuture<Answer>> pulls = Stream.of(one, one, one, two, two)
+                .map(node -> node.client().pull("main"))
+                .toList();
+        List<Followed> logs = new ArrayList<>();
+        try {
+            for (Node node : List.of(one, two)) {
+                node.awaitPhase(build, "running");
+                await("its log has begun")
+                        .atMost(ClusterProcesses.SOON)
+                        .until(() -> node.get("/api/v1/builds/" + build.id() + "/log")
+                                .text()
+                                .contains("at the gate"));
+                Followed log = Followed.on(node, build);
+                logs.add(log);
+                assertThat(log.line()).as("while the build runs").contains("at the gate");
+            }
+            await("every pull is counted")
+                    .atMost(ClusterProcesses.SOON)
+                    .until(() -> sum("started", one, two) == 2 && sum("saved", one, two) == 2 * pulls.size() - 2);
+            assertThat(sum("joined", one, two)).isBetween(pulls.size() - 2L, pulls.size() - 1L);
+
+            cluster.open(revision, AMD64);
+            cluster.open(revision, ARM64);
+            List<String> rest = logs.get(0).rest();
+            assertThat(rest).isNotEmpty();
+            assertThat(logs.get(1).rest()).isEqualTo(rest);
+            assertThat(pulls).allMatch(pull -> PullClient.join(pull).status() == 200);
+            assertThat(one.get("/api/v1/builds/" + build.id() + "/log")
+                            .text()
+                            .lines()
+                            .skip(1))
+                    .containsExactlyElementsOf(rest);
+        } finally {
+            logs.forEach(Followed::close);
+        }
+    }
+
+    private static long sum(String count, Node... nodes) {
+        return Stream.of(nodes)
+                .mapToLong(node -> node.get("/api/v1/dedup").json().path(count).asLong())
+                .sum();
+    }
+
+    @Test
+    void platformsPlacesLimitsAndDrainedWorkersAreTheSameOnEveryNode() throws Exception {
+        String small = """
+                kiln.queue.limit-per-repository = 2
+                kiln.repository-defaults { hop = 3s, patience = 28s }
+                """;
+        Node one = cluster.registry("one", small);
+        Node two = cluster.registry("two", small);
+        Node amd = cluster.builder("amd", List.of(AMD64), "");
+        Node arm = cluster.builder("arm", List.of(ARM64), "");
+        String first = cluster.gatedBranch("first", AMD64);
+        cluster.branch("second");
+        for (Node node : List.of(one, two, amd)) {
+            node.launch();
+        }
+        List.of(one, two, amd).forEach(Node::awaitReady);
+
+        CompletableFuture<Answer> waits = one.client().pull("first");
+        two.awaitPhase(ClusterProcesses.build(first, AMD64), "running");
+        BuildKey queued = ClusterProcesses.build(first, ARM64);
+        await("its place is told")
+                .atMost(ClusterProcesses.SOON)
+                .until(() -> two.status(queued).path("position").asInt() == 1);
+        assertThat(two.status(queued).path("phase").asText())
+                .as("nobody offers it")
+                .isEqualTo("queued");
+        assertThat(two.status(queued).at("/eta/state").asText()).isEqualTo("unknown");
+
+        Answer full = PullClient.join(two.client().pull("second"));
+        assertThat(full.status()).isEqualTo(429);
+        assertThat(full.text()).contains("the build queue is full");
+
+        drain(two, amd, "drain");
+        assertThat(worker(one, amd).path("drained").asBoolean()).isTrue();
+        arm.start();
+        cluster.open(first, AMD64);
+        assertThat(PullClient.join(waits).children()).as("what runs goes on").containsOnlyKeys(AMD64, ARM64);
+
+        String third = cluster.branch("third");
+        CompletableFuture<Answer> later = one.client().pull("third");
+        two.awaitPhase(ClusterProcesses.build(third, ARM64), "built");
+        assertThat(two.status(ClusterProcesses.build(third, AMD64))
+                        .path("phase")
+                        .asText())
+                .isEqualTo("queued");
+        drain(one, amd, "undrain");
+        assertThat(PullClient.join(later).children()).containsOnlyKeys(AMD64, ARM64);
+
+        String amdName = name(amd);
+        String armName = name(arm);
+        cluster.journal()
+                .builds()
+                .forEach((id, events) -> assertThat(events)
+                        .filteredOn(BuildEvent.AttemptStarted.class::isInstance)
+                        .extracting(event -> ((BuildEvent.AttemptStarted) event).worker())
+                        .as(id)
+                        .containsOnly(id.endsWith(AMD64) ? amdName : armName));
+    }
+
+    private static void drain(Node through, Node worker, String operation) throws IOException {
+        Answer answer = PullClient.join(
+                through.client().request("POST", through.admin(), "/api/v1/workers/" + name(worker) + "/" + operation));
+        assertThat(answer.status()).as(answer.text()).isEqualTo(200);
+    }
+
+    private static JsonNode worker(Node through, Node worker) throws IOException {
+        String name = name(worker);
+        JsonNode queue = PullClient.join(through.client().request("GET", through.admin(), "/api/v1/queue"))
+                .json();
+        for (JsonNode one : queue.path("workers")) {
+            if (one.path("name").asText().equals(name)) {
+                return one;
+            }
+        }
+        throw new AssertionError(name + " is not among " + queue.path("workers"));
+    }
+}
