@@ -34,10 +34,10 @@ final class Staging implements Closeable {
     private static final String LOCK = "owner";
 
     /**
-     * The folders of this process. They are never probed: closing any descriptor of a file ends all locks that the
-     * process has on it (POSIX fcntl).
+     * The names of this process's folders, each its own. The folders are never probed: closing any descriptor of a file
+     * ends all locks that the process has on it (POSIX fcntl).
      */
-    private static final Set<Path> OURS = ConcurrentHashMap.newKeySet();
+    private static final Set<String> OURS = ConcurrentHashMap.newKeySet();
 
     private final Path folder;
     private final FileChannel owner;
@@ -51,7 +51,7 @@ final class Staging implements Closeable {
     static Staging open(Path parent, InstantSource clock) throws IOException {
         Files.createDirectories(parent);
         Path folder = parent.resolve(UUID.randomUUID().toString());
-        OURS.add(folder);
+        OURS.add(name(folder));
         Files.createDirectory(folder);
         FileChannel owner =
                 FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
@@ -76,14 +76,14 @@ final class Staging implements Closeable {
     public void close() throws IOException {
         owner.close();
         delete(folder);
-        OURS.remove(folder);
+        OURS.remove(name(folder));
     }
 
     private static void sweep(Path parent, Instant now) throws IOException {
         try (DirectoryStream<Path> folders = Files.newDirectoryStream(parent)) {
             for (Path other : folders) {
                 try {
-                    if (!OURS.contains(other) && isDead(other, now)) {
+                    if (!OURS.contains(name(other)) && isDead(other, now)) {
                         delete(other);
                     }
                 } catch (IOException e) {
@@ -91,6 +91,10 @@ final class Staging implements Closeable {
                 }
             }
         }
+    }
+
+    private static String name(Path folder) {
+        return folder.getFileName().toString();
     }
 
     private static boolean isDead(Path folder, Instant now) throws IOException {

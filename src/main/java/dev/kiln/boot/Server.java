@@ -337,6 +337,7 @@ public final class Server implements AutoCloseable {
                 content,
                 store,
                 uploadExecutor,
+                config.settle(),
                 SystemMaterializer.get(system).materializer());
     }
 

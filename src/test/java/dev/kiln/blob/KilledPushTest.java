@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
-import dev.kiln.testing.MortalFiles;
 import dev.kiln.testing.RandomImages;
+import dev.kiln.testing.SteppedFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -50,14 +50,15 @@ class KilledPushTest {
             try (SharedFolder folder = SharedFolder.open(root, InstantSource.system())) {
                 before.live(folder.pushed(TERMS), folder.sweep(TERMS));
             }
-            MortalFiles files = new MortalFiles(steps);
+            SteppedFiles files = SteppedFiles.killedAfter(steps);
+            files.begin();
             try {
-                SharedFolder mortal = SharedFolder.open(files.see(root), InstantSource.system());
-                life.live(mortal.pushed(TERMS), mortal.sweep(TERMS));
-                mortal.close();
+                SharedFolder stepped = SharedFolder.open(files.see(root), InstantSource.system());
+                life.live(stepped.pushed(TERMS), stepped.sweep(TERMS));
+                stepped.close();
                 completed = true;
-            } catch (MortalFiles.Killed | IOException e) {
-                assertThat(files.isAlive()).as("killed by " + e).isFalse();
+            } catch (SteppedFiles.Killed | IOException e) {
+                assertThat(files.isEarly()).as("killed by " + e).isFalse();
             }
             try (SharedFolder folder = SharedFolder.open(root, InstantSource.system())) {
                 after.look(folder.pushed(TERMS), folder);

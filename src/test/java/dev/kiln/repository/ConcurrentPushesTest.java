@@ -54,8 +54,9 @@ import org.junit.jupiter.api.io.TempDir;
  * is collected the moment it looks unneeded: what was pushed and not deleted is complete, and nothing else stays.
  */
 class ConcurrentPushesTest {
-    private static final Duration GRACE = Duration.ofMillis(30);
+    private static final Duration GRACE = Duration.ofMillis(1);
     private static final int PUSHERS = 200;
+    private static final int IMAGES = 3;
     private static final int LAYERS = 25;
     private static final List<RepositoryName> REPOSITORIES =
             List.of(new RepositoryName("team/one"), new RepositoryName("team/two"), new RepositoryName("three"));
@@ -144,27 +145,35 @@ class ConcurrentPushesTest {
         }
 
         Void run() throws Exception {
-            Image image = push();
+            for (int i = 0; i < IMAGES; i++) {
+                pushAndPerhapsDelete(i);
+            }
+            return null;
+        }
+
+        private void pushAndPerhapsDelete(int i) throws Exception {
+            Image image = push(i);
+            Digest some = Digest.sha256(layer(random.nextInt(LAYERS)));
+            this.<DeleteAnswer>ask(replyTo -> new RepositoryCommand.Drop(some, Optional.empty(), replyTo));
             if (random.nextInt(3) == 0) {
                 DeleteAnswer answer = this.<DeleteAnswer>ask(
                         replyTo -> new RepositoryCommand.DeleteManifest(image.manifest(), BY, replyTo));
                 assertThat(answer).isInstanceOf(DeleteAnswer.Deleted.class);
                 stored.remove(image);
             }
-            return null;
         }
 
-        private Image push() throws Exception {
+        private Image push(int i) throws Exception {
             List<Integer> layers = random.ints(4, 0, LAYERS).distinct().boxed().toList();
             List<Digest> digests =
-                    layers.stream().map(i -> Digest.sha256(layer(i))).toList();
-            byte[] bytes = ("image " + number + " of " + digests).getBytes(US_ASCII);
+                    layers.stream().map(layer -> Digest.sha256(layer(layer))).toList();
+            byte[] bytes = ("image " + number + "-" + i + " of " + digests).getBytes(US_ASCII);
             Descriptor manifest = new Descriptor("application/x", Digest.sha256(bytes), bytes.length);
             List<Digest> all = new ArrayList<>(digests);
             all.add(manifest.digest());
             while (true) {
-                for (int i : layers) {
-                    upload(layer(i));
+                for (int layer : layers) {
+                    upload(layer(layer));
                 }
                 BeginAnswer begun = this.<BeginAnswer>ask(replyTo -> new RepositoryCommand.Begin(all, replyTo));
                 if (!(begun instanceof BeginAnswer.Pinned pinned) || !areThere(digests)) {
@@ -175,7 +184,7 @@ class ConcurrentPushesTest {
                         pinned.incarnation(),
                         pinned.pin(),
                         new PushedManifest(manifest, digests, Optional.empty(), Optional.empty()),
-                        List.of(new Tag("t" + number)),
+                        List.of(new Tag("t" + number + "-" + i)),
                         BY,
                         replyTo));
                 if (answer instanceof PutAnswer.Stored) {
@@ -232,7 +241,7 @@ class ConcurrentPushesTest {
         for (Future<Void> client : all) {
             client.get(5, TimeUnit.MINUTES);
         }
-        assertThat(stored).hasSizeGreaterThan(PUSHERS / 3).hasSizeLessThan(PUSHERS);
+        assertThat(stored).hasSizeBetween(PUSHERS, PUSHERS * IMAGES - PUSHERS / 2);
         checkComplete();
 
         Set<String> needed = stored.stream()

@@ -6,6 +6,7 @@ import dev.kiln.blob.PushedContent;
 import dev.kiln.image.PushedImages;
 import dev.kiln.repository.Pushes;
 import dev.kiln.repository.Repositories;
+import java.time.Duration;
 import java.util.concurrent.Executor;
 
 /**
@@ -14,6 +15,7 @@ import java.util.concurrent.Executor;
  * @param content what was pushed
  * @param store what was pushed and what was built
  * @param blocking writes to the store, and never anything else
+ * @param settle how long something may take to show that another node has put into the store
  * @param materializer runs the streams of uploads
  */
 public record Pushing(
@@ -23,6 +25,7 @@ public record Pushing(
         PushedContent content,
         ContentStore store,
         Executor blocking,
+        Duration settle,
         Materializer materializer) {
     /** The dispatcher of {@link #blocking}, by its name in the configuration. */
     public static final String DISPATCHER = "kiln-upload-dispatcher";

@@ -10,6 +10,7 @@ import dev.kiln.blob.UploadChunk;
 import dev.kiln.blob.Uploads;
 import dev.kiln.blob.Uploads.NoSuchUploadException;
 import dev.kiln.blob.Uploads.OffsetException;
+import dev.kiln.blob.Uploads.TooManyChunksException;
 import dev.kiln.http.registry.RegistryPath.Upload;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.ErrorResponses;
@@ -30,6 +31,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +42,8 @@ final class UploadRoutes {
 
     /** For a large blob to be hashed and flushed after its last byte. */
     private static final Duration FINISHING = Duration.ofMinutes(15);
+
+    private static final Duration RECHECK = Duration.ofMillis(200);
 
     private final Pushing pushing;
     private final UploadBody body;
@@ -130,12 +134,41 @@ final class UploadRoutes {
             return offset(upload)
                     .thenCompose(offset -> range.isPresent() && range.get().first() != offset
                             ? CompletableFuture.completedFuture(outOfOrder(upload, offset))
-                            : blocking(() ->
-                                    created(upload.name(), uploads().finish(upload.name(), upload.id(), digest))));
+                            : end(upload, offset, digest, pushing.settle()));
         }
         return place(call, upload, range)
                 .thenCompose(from -> finish(
                         call, upload, from, range.map(ContentRange::length).orElse(Long.MAX_VALUE), digest));
+    }
+
+    /** Bytes that another node took may show late: a digest is wrong when nothing has been added for a while. */
+    private CompletionStage<HttpResponse> end(Upload upload, long seen, Digest digest, Duration patience) {
+        return ending(() -> created(upload.name(), uploads().finish(upload.name(), upload.id(), digest)))
+                .exceptionallyCompose(failure -> cause(failure) instanceof DigestMismatchException
+                        ? more(upload, seen, patience)
+                                .thenCompose(offset -> offset > seen
+                                        ? end(upload, offset, digest, patience)
+                                        : CompletableFuture.failedFuture(problem(failure)))
+                        : CompletableFuture.failedFuture(failure));
+    }
+
+    /** The offset as soon as it is more than was seen, at the latest when patience ends. */
+    private CompletionStage<Long> more(Upload upload, long seen, Duration patience) {
+        if (patience.isZero()) {
+            return CompletableFuture.completedFuture(seen);
+        }
+        return pause(patience)
+                .thenCompose(left -> offset(upload)
+                        .thenCompose(offset ->
+                                offset > seen ? CompletableFuture.completedFuture(offset) : more(upload, seen, left)));
+    }
+
+    /** Waits for a moment. @return what is left of the patience */
+    private static CompletionStage<Duration> pause(Duration patience) {
+        Duration pause = patience.compareTo(RECHECK) < 0 ? patience : RECHECK;
+        return CompletableFuture.supplyAsync(
+                () -> patience.minus(pause),
+                CompletableFuture.delayedExecutor(pause.toMillis(), TimeUnit.MILLISECONDS));
     }
 
     /** Where a chunk begins: where its range says, or else at the end of what is there. */
@@ -193,7 +226,18 @@ final class UploadRoutes {
     }
 
     private CompletionStage<UploadChunk> chunk(Upload upload, long from) {
-        return blocking(() -> uploads().append(upload.name(), upload.id(), from));
+        return chunk(upload, from, pushing.settle());
+    }
+
+    /** A client that goes on further than this node sees may have been told so by another: what that wrote may show late. */
+    private CompletionStage<UploadChunk> chunk(Upload upload, long from, Duration patience) {
+        return blocking(() -> uploads().append(upload.name(), upload.id(), from))
+                .exceptionallyCompose(failure -> {
+                    boolean behind = cause(failure) instanceof OffsetException wrong && wrong.offset() < from;
+                    return behind && !patience.isZero()
+                            ? pause(patience).thenCompose(left -> chunk(upload, from, left))
+                            : CompletableFuture.failedFuture(failure);
+                });
     }
 
     private CompletionStage<Long> receive(Call call, UploadChunk chunk, long most) {
@@ -315,6 +359,9 @@ final class UploadRoutes {
         }
         if (cause instanceof NoSuchUploadException) {
             return unknown();
+        }
+        if (cause instanceof TooManyChunksException) {
+            return new Problem(ProblemCode.BLOB_UPLOAD_INVALID, cause.getMessage());
         }
         if (cause instanceof DigestMismatchException) {
             return new Problem(ProblemCode.DIGEST_INVALID, cause.getMessage());

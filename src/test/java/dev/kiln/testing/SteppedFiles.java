@@ -32,72 +32,109 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
 
 /**
- * The default file system as a process sees it that is killed after a number of steps: each change of a file or folder is
- * one (what is written into an open file is not); from the one after the last on, nothing changes any more.
+ * The default file system as a process sees it to which something happens after a number of steps: it is killed, so that
+ * nothing changes any more, or another process does something in between. Each change of a file or folder is a step (what is
+ * written into an open file is not), and so is each look at one, where others come in between.
  */
-public final class MortalFiles extends FileSystemProvider {
+public final class SteppedFiles extends FileSystemProvider {
+    private static final int UNLIMITED = -1;
+
     private final FileSystemProvider real = FileSystems.getDefault().provider();
-    private final FileSystem fileSystem = new MortalFileSystem();
+    private final FileSystem fileSystem = new SteppedFileSystem();
     private final List<Channel> open = new ArrayList<>();
-    private int left;
+    private final Optional<Action> between;
+    private final int steps;
+    private int left = UNLIMITED;
 
     /** The end of the process that the tests stand in for. */
     public static final class Killed extends Error {
         private static final long serialVersionUID = 1L;
     }
 
-    public MortalFiles(int steps) {
-        left = steps;
+    private SteppedFiles(int steps, Optional<Action> between) {
+        this.steps = steps;
+        this.between = between;
+    }
+
+    /** What another process does. */
+    public interface Action {
+        void run() throws IOException;
+    }
+
+    /** As a process sees it that is killed. */
+    public static SteppedFiles killedAfter(int steps) {
+        return new SteppedFiles(steps, Optional.empty());
+    }
+
+    /** As a process sees it while another one acts after some of its steps. */
+    public static SteppedFiles interruptedAfter(int steps, Action action) {
+        return new SteppedFiles(steps, Optional.of(action));
     }
 
     /** The same file, as the process sees it. */
     public Path see(Path path) {
-        return new MortalPath(path);
+        return new SteppedPath(path);
     }
 
-    /** Whether the process has done less than it was allowed to. */
-    public boolean isAlive() {
+    /** Whether the process has done less than what it was given. */
+    public boolean isEarly() {
         return left > 0;
     }
 
-    private void step() {
+    /** Counts from now on. */
+    public void begin() {
+        left = steps;
+    }
+
+    private void step() throws IOException {
+        if (left == UNLIMITED) {
+            return;
+        }
         if (left == 0) {
-            throw new Killed();
+            if (between.isEmpty()) {
+                throw new Killed();
+            }
+            left = UNLIMITED;
+            between.get().run();
+            return;
         }
         left--;
-        if (left == 0) {
+        if (left == 0 && between.isEmpty()) {
             for (Channel channel : open) {
-                try {
-                    channel.close();
-                } catch (IOException e) {
-                    throw new IllegalStateException(e);
-                }
+                channel.close();
             }
+        }
+    }
+
+    private void look() throws IOException {
+        if (between.isPresent()) {
+            step();
         }
     }
 
     private <C extends Channel> C opened(C channel) throws IOException {
         open.add(channel);
-        if (left == 0) {
+        if (left == 0 && between.isEmpty()) {
             channel.close();
         }
         return channel;
     }
 
     private static Path real(Path path) {
-        if (path instanceof MortalPath mortal) {
-            return mortal.real;
+        if (path instanceof SteppedPath stepped) {
+            return stepped.real;
         }
         throw new ProviderMismatchException();
     }
 
     @Override
     public String getScheme() {
-        return "mortal";
+        return "stepped";
     }
 
     @Override
@@ -115,23 +152,25 @@ public final class MortalFiles extends FileSystemProvider {
         return see(Path.of(uri));
     }
 
-    private void stepIfWriting(Set<? extends OpenOption> options) {
+    private void opening(Set<? extends OpenOption> options) throws IOException {
         if (options.contains(StandardOpenOption.WRITE)) {
             step();
+        } else {
+            look();
         }
     }
 
     @Override
     public SeekableByteChannel newByteChannel(
             Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes) throws IOException {
-        stepIfWriting(options);
+        opening(options);
         return opened(real.newByteChannel(real(path), options, attributes));
     }
 
     @Override
     public FileChannel newFileChannel(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
             throws IOException {
-        stepIfWriting(options);
+        opening(options);
         return opened(real.newFileChannel(real(path), options, attributes));
     }
 
@@ -144,6 +183,7 @@ public final class MortalFiles extends FileSystemProvider {
     @Override
     public DirectoryStream<Path> newDirectoryStream(Path folder, DirectoryStream.Filter<? super Path> filter)
             throws IOException {
+        look();
         List<Path> files = new ArrayList<>();
         try (DirectoryStream<Path> all = real.newDirectoryStream(real(folder), file -> filter.accept(see(file)))) {
             all.forEach(file -> files.add(see(file)));
@@ -205,6 +245,7 @@ public final class MortalFiles extends FileSystemProvider {
 
     @Override
     public void checkAccess(Path path, AccessMode... modes) throws IOException {
+        look();
         real.checkAccess(real(path), modes);
     }
 
@@ -238,6 +279,7 @@ public final class MortalFiles extends FileSystemProvider {
     @Override
     public <A extends BasicFileAttributes> A readAttributes(Path path, Class<A> type, LinkOption... options)
             throws IOException {
+        look();
         return real.readAttributes(real(path), type, options);
     }
 
@@ -252,12 +294,12 @@ public final class MortalFiles extends FileSystemProvider {
         real.setAttribute(real(path), attribute, value, options);
     }
 
-    private final class MortalFileSystem extends FileSystem {
+    private final class SteppedFileSystem extends FileSystem {
         private final FileSystem fileSystem = FileSystems.getDefault();
 
         @Override
         public FileSystemProvider provider() {
-            return MortalFiles.this;
+            return SteppedFiles.this;
         }
 
         @Override
@@ -315,10 +357,10 @@ public final class MortalFiles extends FileSystemProvider {
         }
     }
 
-    private final class MortalPath implements Path {
+    private final class SteppedPath implements Path {
         private final Path real;
 
-        MortalPath(Path real) {
+        SteppedPath(Path real) {
             this.real = real;
         }
 
@@ -414,7 +456,7 @@ public final class MortalFiles extends FileSystemProvider {
 
         @Override
         public boolean equals(Object other) {
-            return other instanceof MortalPath mortal && real.equals(mortal.real);
+            return other instanceof SteppedPath stepped && real.equals(stepped.real);
         }
 
         @Override
