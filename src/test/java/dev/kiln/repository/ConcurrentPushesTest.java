@@ -176,7 +176,13 @@ class ConcurrentPushesTest {
                     upload(layer(layer));
                 }
                 BeginAnswer begun = this.<BeginAnswer>ask(replyTo -> new RepositoryCommand.Begin(all, replyTo));
-                if (!(begun instanceof BeginAnswer.Pinned pinned) || !areThere(digests)) {
+                if (!(begun instanceof BeginAnswer.Pinned pinned)) {
+                    continue;
+                }
+                if (!areThere(digests)) {
+                    // As Pushes does: else the manifest counts as a push under way, and cannot be deleted.
+                    owners.get(repository)
+                            .tell(new RepositoryCommand.Release(pinned.incarnation(), pinned.pin()));
                     continue;
                 }
                 node().publishManifest(repository, manifest, bytes);
