@@ -57,7 +57,7 @@ class FlatPushMemoryIT {
                 n = Math.min(n, head.remaining());
                 head.get(bytes, offset, n);
             } else {
-                int from = (int) (left % PIECE.length);
+                int from = (int) ((LAYER - left) % PIECE.length);
                 n = Math.min(n, PIECE.length - from);
                 System.arraycopy(PIECE, from, bytes, offset, n);
             }
