@@ -20,6 +20,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.awaitility.Awaitility;
+import org.awaitility.core.ThrowingRunnable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -139,16 +140,17 @@ final class BehindProxiesIT {
         try (ReverseProxy proxy = proxy(kind, "names", listener)) {
             String url = "https://linux-arm64.registry.test:" + proxy.port();
             String name = "never/" + kind;
-            assertThat(curl(
-                            proxy,
-                            "%{http_code} %{redirect_url}",
-                            url + "/v2/" + name + "/manifests/main?ns=x",
-                            "X-Forwarded-For: 192.0.2.66",
-                            "X-Forwarded-Proto: gopher",
-                            "X-Forwarded-Port: 1"))
-                    .startsWith("307 " + url + "/v2/" + name + "/manifests/main?ns=x&w=1.");
-
-            JsonNode cause = cause(name, "linux~arm64~v8");
+            JsonNode cause = awaitCause(
+                    name,
+                    "linux~arm64~v8",
+                    () -> assertThat(curl(
+                                    proxy,
+                                    "%{http_code} %{redirect_url}",
+                                    url + "/v2/" + name + "/manifests/main?ns=x",
+                                    "X-Forwarded-For: 192.0.2.66",
+                                    "X-Forwarded-Proto: gopher",
+                                    "X-Forwarded-Port: 1"))
+                            .startsWith("307 " + url + "/v2/" + name + "/manifests/main?ns=x&w=1."));
             assertThat(cause.path("hint").asText()).isEqualTo("linux/arm64/v8 by host name");
             assertThat(cause.path("address").asText()).isEqualTo("127.0.0.1");
             assertThat(curl(proxy, " ", url + "/v2/fails/" + kind + "/manifests/main"))
@@ -159,15 +161,17 @@ final class BehindProxiesIT {
     @Test
     void whoIsNoProxyIsNotBelieved() throws Exception {
         String name = "never/stranger";
-        try (Wire wire = new Wire(listener.getPort())) {
-            assertThat(wire.exchange("GET /v2/" + name + "/manifests/main HTTP/1.1\r\nHost: registry.test\r\n"
-                                    + "User-Agent: curl/8\r\nX-Forwarded-Host: linux-arm64.registry.test\r\n"
-                                    + "X-Forwarded-Proto: gopher\r\n"
-                                    + "Forwarded: for=192.0.2.66;host=linux-arm64.registry.test;proto=gopher\r\n\r\n")
-                            .header("Location"))
-                    .startsWith("/v2/" + name + "/manifests/main?w=1.");
-        }
-        JsonNode cause = cause(name, "linux~amd64");
+        JsonNode cause = awaitCause(name, "linux~amd64", () -> {
+            try (Wire wire = new Wire(listener.getPort())) {
+                assertThat(wire.exchange(
+                                        "GET /v2/" + name + "/manifests/main HTTP/1.1\r\nHost: registry.test\r\n"
+                                                + "User-Agent: curl/8\r\nX-Forwarded-Host: linux-arm64.registry.test\r\n"
+                                                + "X-Forwarded-Proto: gopher\r\n"
+                                                + "Forwarded: for=192.0.2.66;host=linux-arm64.registry.test;proto=gopher\r\n\r\n")
+                                .header("Location"))
+                        .startsWith("/v2/" + name + "/manifests/main?w=1.");
+            }
+        });
         assertThat(cause.path("hint").asText()).isEmpty();
         assertThat(cause.path("address").asText()).isEqualTo("127.0.0.1");
     }
@@ -187,6 +191,18 @@ final class BehindProxiesIT {
         }
         line.add(url);
         return Tool.of("curl").run(Duration.ofMinutes(2), line).mustSucceed().output();
+    }
+
+    /** Pulls until the build is requested: the source may take longer than the one second that a request is held. */
+    private static JsonNode awaitCause(String name, String platform, ThrowingRunnable pull) {
+        return Awaitility.await()
+                .atMost(Duration.ofMinutes(1))
+                .until(
+                        () -> {
+                            pull.run();
+                            return cause(name, platform);
+                        },
+                        cause -> !cause.isMissingNode());
     }
 
     private static JsonNode cause(String name, String platform) throws Exception {

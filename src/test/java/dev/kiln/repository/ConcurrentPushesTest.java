@@ -181,8 +181,7 @@ class ConcurrentPushesTest {
                 }
                 if (!areThere(digests)) {
                     // As Pushes does: else the manifest counts as a push under way, and cannot be deleted.
-                    owners.get(repository)
-                            .tell(new RepositoryCommand.Release(pinned.incarnation(), pinned.pin()));
+                    owners.get(repository).tell(new RepositoryCommand.Release(pinned.incarnation(), pinned.pin()));
                     continue;
                 }
                 node().publishManifest(repository, manifest, bytes);
