@@ -9,9 +9,11 @@ import dev.kiln.config.ClusterConfig.Discovery;
 import dev.kiln.config.ConfigLoader;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.KilnConfig.Role;
+import dev.kiln.testing.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -80,10 +82,10 @@ class ShippedConfigurationTest {
 
     @Test
     void theFilesInKubernetesAreRight() throws IOException {
+        String tls = tls().toString();
         for (Map.Entry<String, String> file : configMap().entrySet()) {
             // the secret of that path is not here
-            Files.writeString(
-                    directory.resolve(file.getKey()), file.getValue().replace("/etc/kiln-tls", tls().toString()));
+            Files.writeString(directory.resolve(file.getKey()), file.getValue().replace("/etc/kiln-tls", tls));
         }
         assertThat(load(directory.resolve("registry.conf")).roles()).containsExactly(Role.REGISTRY);
         KilnConfig builder = load(directory.resolve("builder.conf"));
@@ -94,9 +96,11 @@ class ShippedConfigurationTest {
 
     private Path tls() throws IOException {
         Path tls = Files.createDirectories(directory.resolve("tls"));
-        for (String file : List.of("tls.key", "tls.crt", "ca.crt")) {
-            Files.writeString(tls.resolve(file), "");
-        }
+        TestAuthority authority = TestAuthority.create(tls);
+        TestAuthority.Identity node = authority.issue("kiln");
+        Files.copy(node.key(), tls.resolve("tls.key"), StandardCopyOption.REPLACE_EXISTING);
+        Files.copy(node.certificate(), tls.resolve("tls.crt"), StandardCopyOption.REPLACE_EXISTING);
+        Files.copy(authority.certificate(), tls.resolve("ca.crt"), StandardCopyOption.REPLACE_EXISTING);
         return tls;
     }
 
