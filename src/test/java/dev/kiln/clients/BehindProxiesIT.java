@@ -16,11 +16,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.awaitility.Awaitility;
-import org.awaitility.core.ThrowingRunnable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -171,6 +171,7 @@ final class BehindProxiesIT {
                                 .header("Location"))
                         .startsWith("/v2/" + name + "/manifests/main?w=1.");
             }
+            return null;
         });
         assertThat(cause.path("hint").asText()).isEmpty();
         assertThat(cause.path("address").asText()).isEqualTo("127.0.0.1");
@@ -194,12 +195,12 @@ final class BehindProxiesIT {
     }
 
     /** Pulls until the build is requested: the source may take longer than the one second that a request is held. */
-    private static JsonNode awaitCause(String name, String platform, ThrowingRunnable pull) {
+    private static JsonNode awaitCause(String name, String platform, Callable<?> pull) {
         return Awaitility.await()
                 .atMost(Duration.ofMinutes(1))
                 .until(
                         () -> {
-                            pull.run();
+                            pull.call();
                             return cause(name, platform);
                         },
                         cause -> !cause.isMissingNode());
