@@ -86,7 +86,9 @@ public final class Membership {
                         return Behaviors.same();
                     })
                     .onMessage(ClusterEvent.MemberRemoved.class, removed -> {
+                        // Who leaves is told of everybody's removal at its end.
                         if (needsRegistry
+                                && cluster.selfMember().status() == MemberStatus.up()
                                 && removed.member().hasRole(REGISTRY)
                                 && members(cluster).noneMatch(member -> member.hasRole(REGISTRY))) {
                             ends.accept(
