@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A registry whose public name and TLS are a proxy's: nginx, which says {@code X-Forwarded-*}, or HAProxy, which says
  * {@code Forwarded}. Redirects stay on that name and scheme, whatever anybody says.
  */
-@Tag("clients")
+@Tag("long")
 final class BehindProxiesIT {
     private static final Map<String, Gate> GATES = Map.of("nginx", Gate.closed(), "haproxy", Gate.closed());
     private static final Gate NEVER = Gate.closed();

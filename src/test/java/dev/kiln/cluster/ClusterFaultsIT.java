@@ -30,6 +30,7 @@ class ClusterFaultsIT {
     Path directory;
 
     @Test
+    @Tag("long")
     void aFewFaults() throws Exception {
         faults(Integer.getInteger("kiln.faults", 8));
     }

@@ -22,6 +22,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -52,6 +53,7 @@ class ClusterIT {
     }
 
     @Test
+    @Tag("long")
     void aThousandPullsOfAnUnbuiltTagOverAllNodesLeadToOneAttemptForEachPlatform() {
         String commit = lab.branch("main");
         lab.origin.ref("refs/tags/v1", commit);
@@ -88,6 +90,7 @@ class ClusterIT {
     }
 
     @Test
+    @Tag("long")
     void whileTheDatabaseIsAwayWhatIsKnownIsServedAndAfterwardsAllGoesOnByItself() {
         lab.branch("known");
         lab.branch("late");

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Builds on builder nodes, as they are seen and steered from any registry node. */
@@ -115,6 +116,7 @@ class FarmIT extends ClusterIntegration {
     }
 
     @Test
+    @Tag("long")
     void platformsPlacesLimitsAndDrainedWorkersAreTheSameOnEveryNode() throws Exception {
         String small = """
                 kiln.queue.limit-per-repository = 2

@@ -93,6 +93,7 @@ class KillPointsIT {
     }
 
     @Test
+    @Tag("long")
     void nothingIsLostAtAnyStep() {
         int names = countNames();
         List<Point> points = new ArrayList<>(events(1));
