@@ -1,8 +1,6 @@
 package dev.kiln.catalog;
 
 import akka.actor.typed.ActorSystem;
-import akka.cluster.sharding.typed.ShardedDaemonProcessSettings;
-import akka.cluster.sharding.typed.javadsl.ShardedDaemonProcess;
 import akka.persistence.jdbc.query.javadsl.JdbcReadJournal;
 import akka.persistence.query.Offset;
 import akka.persistence.typed.PersistenceId;
@@ -24,7 +22,6 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
-import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,17 +42,11 @@ public final class BuildProjection {
      * @param tags all the tags under which builds keep their events; their number is fixed for ever
      */
     public static void init(ActorSystem<?> system, Connections connections, List<String> tags) {
-        // From here alone its coordinator has the role: else it is due on the oldest node, though that is a builder,
-        // and then nowhere.
-        String role = system.settings().config().getString("akka.cluster.sharding.role");
-        ShardedDaemonProcess.get(system)
-                .init(
-                        ProjectionBehavior.Command.class,
-                        "catalog-builds",
-                        tags.size(),
-                        i -> ProjectionBehavior.create(projection(system, connections, tags.get(i))),
-                        ShardedDaemonProcessSettings.create(system).withRole(role),
-                        Optional.of(ProjectionBehavior.stopMessage()));
+        DaemonProcesses.init(
+                system,
+                "catalog-builds",
+                tags.size(),
+                i -> ProjectionBehavior.create(projection(system, connections, tags.get(i))));
     }
 
     /**

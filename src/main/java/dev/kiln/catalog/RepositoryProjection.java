@@ -1,7 +1,6 @@
 package dev.kiln.catalog;
 
 import akka.actor.typed.ActorSystem;
-import akka.cluster.sharding.typed.javadsl.ShardedDaemonProcess;
 import akka.persistence.jdbc.query.javadsl.JdbcReadJournal;
 import akka.persistence.query.Offset;
 import akka.persistence.typed.PersistenceId;
@@ -36,13 +35,11 @@ public final class RepositoryProjection {
      * @param tags all the tags under which repositories keep their events; their number is fixed for ever
      */
     public static void init(ActorSystem<?> system, Connections connections, List<String> tags) {
-        ShardedDaemonProcess.get(system)
-                .init(
-                        ProjectionBehavior.Command.class,
-                        "catalog-repositories",
-                        tags.size(),
-                        i -> ProjectionBehavior.create(projection(system, connections, tags.get(i))),
-                        ProjectionBehavior.stopMessage());
+        DaemonProcesses.init(
+                system,
+                "catalog-repositories",
+                tags.size(),
+                i -> ProjectionBehavior.create(projection(system, connections, tags.get(i))));
     }
 
     /** As {@link BuildProjection#reset}. */

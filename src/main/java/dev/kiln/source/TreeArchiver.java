@@ -189,9 +189,7 @@ final class TreeArchiver {
             add(path.length, path);
             switch (mode.getObjectType()) {
                 case Constants.OBJ_TREE -> tree(id, path);
-                case Constants.OBJ_COMMIT ->
-                    throw refused(
-                            "it is a submodule, which Kiln does not support: add its files to the repository", path);
+                case Constants.OBJ_COMMIT -> throw refused("submodules are not supported, add the files", path);
                 case Constants.OBJ_BLOB -> {
                     if (previous.length > 0 && Arrays.compareUnsigned(previous, path) >= 0) {
                         throw refused("the tree is not in git's order", path);
@@ -236,9 +234,7 @@ final class TreeArchiver {
             if (size <= MAX_POINTER) {
                 byte[] content = loader.getCachedBytes();
                 if (isPointer(content)) {
-                    throw refused(
-                            "it is kept in Git LFS, which Kiln does not support: add the file itself to the repository",
-                            path);
+                    throw refused("Git LFS is not supported, add the file itself", path);
                 }
                 tar.file(path, executable, size, new ByteArrayInputStream(content));
             } else {
@@ -289,10 +285,10 @@ final class TreeArchiver {
         return path;
     }
 
+    /** What to do stands before the path, which may be long: some clients show the first 80 characters alone. */
     private static SourceException refused(String what, byte[] path) {
         String shown = oneLine(new String(path, 0, Math.min(path.length, 200), StandardCharsets.UTF_8));
-        return new SourceException(
-                Fault.REVISION, "the revision cannot be built: " + (shown.isEmpty() ? "/" : shown) + ": " + what);
+        return new SourceException(Fault.REVISION, "cannot be built: " + what + ": " + (shown.isEmpty() ? "/" : shown));
     }
 
     private static String oneLine(String text) {

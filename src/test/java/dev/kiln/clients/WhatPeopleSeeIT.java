@@ -44,11 +44,8 @@ final class WhatPeopleSeeIT {
             ctr:     ctr: failed to resolve reference "{image}": pulling from host {host} failed with status code [manifests main]: 424 {refused}
             """);
 
-    private static final String SUBMODULE = "the revision cannot be built: library: it is a submodule, which Kiln does"
-            + " not support: add its files to the repository";
-    private static final String LFS =
-            "the revision cannot be built: model.bin: it is kept in Git LFS, which Kiln does not"
-                    + " support: add the file itself to the repository";
+    private static final String SUBMODULE = "cannot be built: submodules are not supported, add the files: library";
+    private static final String LFS = "cannot be built: Git LFS is not supported, add the file itself: model.bin";
 
     /** No branch, git tag or commit has that name. */
     private static final Map<String, String> NO_SUCH_TAG =

@@ -156,7 +156,7 @@ class FailuresIT {
             BuildEvent.Failed end = (BuildEvent.Failed) events.get(events.size() - 1);
             assertThat(Duration.between(end.at(), end.until().orElseThrow()))
                     .as("remembered for twice the last back-off")
-                    .isEqualTo(Duration.ofSeconds(16));
+                    .isEqualTo(Duration.ofSeconds(8));
         }
     }
 

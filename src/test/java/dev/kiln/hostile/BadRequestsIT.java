@@ -201,20 +201,23 @@ class BadRequestsIT {
         String blob = "/v2/app/blobs/" + site.layer(index);
         for (String range : List.of(
                 "bytes=abc",
-                "bytes=5-2",
                 "bytes=-",
                 "bytes=--1",
                 "bytes=1-2-3",
                 "bytes=0-0,2-3",
                 "lines=1-2",
                 "bytes",
-                "bytes=0x1-",
-                "bytes=" + "9".repeat(9_000) + "-1")) {
+                "bytes=0x1-")) {
             Wire.Answer answer = site.get(blob, "Range: " + range);
             assertThat(answer.status()).as(range).isEqualTo(200);
             assertThat(answer.text()).as(range).isEqualTo("content\n");
         }
-        for (String range : List.of("bytes=8-", "bytes=-0", "bytes=" + "9".repeat(30) + "-")) {
+        for (String range : List.of(
+                "bytes=8-",
+                "bytes=5-2",
+                "bytes=-0",
+                "bytes=" + "9".repeat(30) + "-",
+                "bytes=" + "9".repeat(9_000) + "-1")) {
             Wire.Answer answer = site.get(blob, "Range: " + range);
             assertThat(answer.status()).as(range).isEqualTo(416);
             assertThat(answer.header("Content-Range")).as(range).isEqualTo("bytes */8");

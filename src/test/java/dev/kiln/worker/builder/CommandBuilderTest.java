@@ -16,6 +16,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -381,9 +382,12 @@ class CommandBuilderTest {
         try (Guardians guardians = new Guardians()) {
             Set<ProcessHandle> others = guardians().collect(Collectors.toSet());
             guardians.standBy();
-            ProcessHandle standing = guardians()
-                    .filter(guardian -> !others.contains(guardian))
-                    .findFirst()
+            ProcessHandle standing = await("it has become a guardian")
+                    .until(
+                            () -> guardians()
+                                    .filter(guardian -> !others.contains(guardian))
+                                    .findFirst(),
+                            Optional::isPresent)
                     .orElseThrow();
             Attempts attempts = attempts();
             attempts.guardians = guardians;
@@ -403,7 +407,8 @@ class CommandBuilderTest {
             guardians.standBy();
             guardians.standBy();
             // as the kernel ends one when there is no memory left
-            List<ProcessHandle> killed = guardians().toList();
+            List<ProcessHandle> killed =
+                    await("it has become a guardian").until(() -> guardians().toList(), found -> !found.isEmpty());
             killed.forEach(ProcessHandle::destroyForcibly);
             killed.forEach(guardian -> guardian.onExit().join());
             assertThat(attempts.run("echo done")).isEqualTo(new Builder.Outcome.Succeeded());
