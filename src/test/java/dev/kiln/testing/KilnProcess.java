@@ -86,7 +86,8 @@ public final class KilnProcess implements AutoCloseable {
     public void launch() {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(javaOptions);
+        // Many servers live for seconds: what they would gain by optimising is less than it takes.
+        command.addAll(javaOptions.isEmpty() ? List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC") : javaOptions);
         if (classes.isEmpty()) {
             command.addAll(List.of("-jar", jar().toString()));
         } else {
