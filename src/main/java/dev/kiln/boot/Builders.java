@@ -7,6 +7,7 @@ import dev.kiln.blob.PatientBlobStore;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.config.BuilderConfig;
 import dev.kiln.config.KilnConfig;
+import dev.kiln.config.RepositoryConfig;
 import dev.kiln.journal.CannotStart;
 import dev.kiln.worker.Attempt;
 import dev.kiln.worker.AttemptWork;
@@ -16,9 +17,11 @@ import dev.kiln.worker.builder.Builder;
 import dev.kiln.worker.builder.CommandBuilder;
 import dev.kiln.worker.builder.Guardians;
 import dev.kiln.worker.builder.Isolation;
+import dev.kiln.worker.builder.PushBuilder;
 import dev.kiln.worker.builder.jib.FileBaseImagePins;
 import dev.kiln.worker.builder.jib.JibBuilder;
 import java.io.IOException;
+import java.net.URI;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -57,15 +60,9 @@ final class Builders implements AutoCloseable {
             lacks.addAll(isolation.lacks());
             config.builders().forEach((name, builder) -> {
                 if (builder instanceof BuilderConfig.Command command) {
-                    builders.put(
-                            name,
-                            new CommandBuilder(
-                                    command,
-                                    isolation,
-                                    guardians,
-                                    config.workDir(),
-                                    List.of(config.dataDir(), config.store().dir()),
-                                    config.worker().outputCheck()));
+                    builders.put(name, command(config, command, isolation, guardians));
+                } else if (builder instanceof BuilderConfig.Push push) {
+                    builders.put(name, push(config, push, isolation, guardians));
                 } else if (builder instanceof BuilderConfig.Jib jib) {
                     JibBuilder made = new JibBuilder(
                             jib,
@@ -82,9 +79,34 @@ final class Builders implements AutoCloseable {
         return new Builders(builders, lacks, guardians, closeable);
     }
 
+    private static CommandBuilder command(
+            KilnConfig config, BuilderConfig.Command command, Isolation isolation, Guardians guardians) {
+        return new CommandBuilder(
+                command,
+                isolation,
+                guardians,
+                config.workDir(),
+                List.of(config.dataDir(), config.store().dir()),
+                config.worker().outputCheck());
+    }
+
+    private static PushBuilder push(
+            KilnConfig config, BuilderConfig.Push push, Isolation isolation, Guardians guardians) {
+        URI server = URI.create(config.http().publicUrl().orElseThrow());
+        if (push.order() instanceof BuilderConfig.OrderByCommand order) {
+            return PushBuilder.byCommand(command(config, order.command(), isolation, guardians), server);
+        }
+        return PushBuilder.byWebhook(
+                (BuilderConfig.Webhook) push.order(),
+                server,
+                name -> config.repository(name)
+                        .flatMap(RepositoryConfig::source)
+                        .map(source -> source.url(name)));
+    }
+
     Behavior<Worker.Message> worker(
             KilnConfig config, Disks disks, BuildLogs logs, ShardedBuilds builds, Executor executor) {
-        if (builders.values().stream().anyMatch(CommandBuilder.class::isInstance)) {
+        if (builders.values().stream().anyMatch(builder -> !(builder instanceof JibBuilder))) {
             guardians.standBy();
         }
         String name = NodeName.of(config.dataDir());

@@ -15,6 +15,8 @@ import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
 import akka.persistence.typed.javadsl.SignalHandler;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
 import dev.kiln.oci.Wire;
 import java.time.Clock;
 import java.time.Duration;
@@ -82,6 +84,9 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     /** An attempt has ended; repeated until acknowledged. */
     public record Finished(int attempt, long fence, BuildState.Result result, ActorRef<Acknowledged> replyTo)
             implements Command {}
+
+    /** As {@link AttemptCommand.Push}, for the attempt that runs. Not answered while that is not known. */
+    public record Push(Digest token, Optional<Descriptor> manifest, ActorRef<PushAnswer> replyTo) implements Command {}
 
     /** The queue took the lease away. */
     public record LeaseLost(long fence, String reason) implements Command {}
@@ -200,6 +205,7 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
                 .onCommand(Start.class, this::onStart)
                 .onCommand(Report.class, this::onReport)
                 .onCommand(Finished.class, this::onFinished)
+                .onCommand(Push.class, this::onPush)
                 .onCommand(LeaseLost.class, this::onLeaseLost)
                 .build();
     }
@@ -349,6 +355,17 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
         } else {
             report.running().tell(new AttemptCommand.Stop("the build does not know this attempt as its current one"));
             removeIfEnded(state);
+        }
+        return Effect().none();
+    }
+
+    /** After a recovery the attempt is known again when it next reports: who pushes asks again until then. */
+    private Effect<BuildEvent, BuildState> onPush(BuildState state, Push push) {
+        if (state.stage() instanceof BuildState.Stage.Running) {
+            running.ifPresent(
+                    attempt -> attempt.tell(new AttemptCommand.Push(push.token(), push.manifest(), push.replyTo())));
+        } else {
+            push.replyTo().tell(new PushAnswer.Refused("no attempt of this build runs"));
         }
         return Effect().none();
     }

@@ -1,6 +1,8 @@
 package dev.kiln.build;
 
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
+import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 
 /** Builds, for those who look at or change single ones. Never blocks; stages fail with a {@link dev.kiln.problem.Problem}. */
@@ -17,6 +19,14 @@ public interface Builds {
 
     /** Ends a queued or running build; it is not started again until somebody retries it. */
     CompletionStage<BuildStatus> cancel(BuildKey key, String by);
+
+    /**
+     * Whether the running attempt takes its image from whoever has this token; and, with a manifest, takes it, which ends the
+     * attempt. Takes as long as an image takes to be copied; idempotent.
+     *
+     * @param manifest of an image that is in the store with all that it refers to; empty to ask
+     */
+    CompletionStage<PushAnswer> push(BuildKey key, PushToken token, Optional<Descriptor> manifest);
 
     /** Who waits and who runs. */
     CompletionStage<QueueStatus> queue();

@@ -9,16 +9,26 @@ import akka.cluster.sharding.typed.javadsl.EntityRef;
 import akka.japi.function.Function;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 
 /** {@link Builds} on the cluster's sharded entities; also how others on this node reach them. Thread-safe. */
 public final class ShardedBuilds implements Builds {
     private static final Duration ASK_TIMEOUT = Duration.ofSeconds(8);
+
+    /** An image is large, and what asks or answers may move meanwhile: asked again for a quarter of an hour. */
+    private static final int TAKING_ASKS = 112;
+
+    /** As many as an owner that moves needs. */
+    private static final int ASKS = 3;
 
     private final ActorSystem<?> system;
     private final ClusterSharding sharding;
@@ -76,6 +86,17 @@ public final class ShardedBuilds implements Builds {
     public CompletionStage<BuildStatus> cancel(BuildKey key, String by) {
         return this.<BuildEntity.RequestAnswer>ask(key, replyTo -> new BuildEntity.Cancel(by, replyTo))
                 .thenApply(answer -> joined(answer, "cancel", "only a queued or running build can be cancelled"));
+    }
+
+    @Override
+    public CompletionStage<PushAnswer> push(BuildKey key, PushToken token, Optional<Descriptor> manifest) {
+        return push(key, token.digest(), manifest, manifest.isPresent() ? TAKING_ASKS : ASKS);
+    }
+
+    private CompletionStage<PushAnswer> push(BuildKey key, Digest token, Optional<Descriptor> manifest, int asks) {
+        return this.<PushAnswer>ask(key, replyTo -> new BuildEntity.Push(token, manifest, replyTo))
+                .exceptionallyCompose(failure ->
+                        asks == 1 ? CompletableFuture.failedFuture(failure) : push(key, token, manifest, asks - 1));
     }
 
     private EntityRef<BuildQueue.Command> theQueue() {

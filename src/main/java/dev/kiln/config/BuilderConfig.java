@@ -1,5 +1,6 @@
 package dev.kiln.config;
 
+import java.net.URI;
 import java.util.List;
 import java.util.Map;
 
@@ -33,6 +34,37 @@ public sealed interface BuilderConfig {
      * @param allowPrivateRegistries whether base images may come from private address ranges
      */
     record Jib(boolean allowPrivateRegistries) implements BuilderConfig {}
+
+    /**
+     * Somebody else makes the image and pushes it.
+     *
+     * @param order how that is begun
+     */
+    record Push(Order order) implements BuilderConfig {}
+
+    /** How an image that is pushed is ordered. */
+    sealed interface Order {}
+
+    /** By a command, which may make and push it itself. */
+    record OrderByCommand(Command command) implements Order {}
+
+    /**
+     * By a POST.
+     *
+     * @param headers by their names; their values and the address may hold secrets
+     */
+    record Webhook(URI address, Map<String, String> headers) implements Order {
+        public Webhook {
+            headers = Map.copyOf(headers);
+        }
+
+        /** Without what may be secret. */
+        @Override
+        public String toString() {
+            return "Webhook[" + address.getScheme() + "://" + address.getRawAuthority() + ", headers="
+                    + headers.keySet() + "]";
+        }
+    }
 
     enum User {
         /** The slot's own user where the server is root, else the server's. */

@@ -65,7 +65,7 @@ final class KilnReader {
         separate(httpSection, adminSection);
         Supplier<KilnConfig.Cache> cache = cache(kiln.section("cache"));
 
-        BuilderReader reader = new BuilderReader(kiln.section("builder-defaults"));
+        BuilderReader reader = new BuilderReader(kiln.section("builder-defaults"), httpSection.isSet("public-url"));
         Section builderEntries = kiln.section("builders");
         Map<String, Supplier<BuilderConfig>> builders = new LinkedHashMap<>();
         for (String name : builderEntries.names(

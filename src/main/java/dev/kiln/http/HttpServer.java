@@ -62,6 +62,7 @@ public final class HttpServer {
         Routes registry = new RegistryRoutes(
                 config,
                 services.images(),
+                services.builds(),
                 services.content(),
                 services.blocking(),
                 services.pushing(),

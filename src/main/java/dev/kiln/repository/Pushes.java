@@ -107,6 +107,22 @@ public final class Pushes {
         return attempt(new Push(repository, document, digest, ByteString.fromArrayUnsafe(bytes), tags, by), 1);
     }
 
+    /**
+     * What a manifest that is pushed nowhere would lack in a repository; what is there counts as used now. Fails with a
+     * {@link Problem} where something has another size than it says.
+     */
+    public CompletionStage<List<Digest>> missing(RepositoryName repository, ManifestDocument document) {
+        return missing(repository, document, settle);
+    }
+
+    private CompletionStage<List<Digest>> missing(
+            RepositoryName repository, ManifestDocument document, Duration patience) {
+        return CompletableFuture.supplyAsync(() -> lookFor(repository, document), blocking)
+                .thenCompose(missing -> missing.isEmpty() || patience.isZero()
+                        ? CompletableFuture.completedFuture(missing)
+                        : pause(patience).thenCompose(left -> missing(repository, document, left)));
+    }
+
     private CompletionStage<Outcome> attempt(Push push, int number) {
         List<Digest> needed = new ArrayList<>();
         push.document().references().forEach(r -> needed.add(r.descriptor().digest()));
@@ -140,10 +156,15 @@ public final class Pushes {
 
     /** What another node has put there may show a moment late. */
     private CompletionStage<Outcome> later(Push push, BeginAnswer.Pinned pin, int number, Duration patience) {
+        return pause(patience).thenCompose(left -> pinned(push, pin, number, left));
+    }
+
+    /** Waits for a moment. @return what is left of the patience */
+    private static CompletionStage<Duration> pause(Duration patience) {
         Duration pause = patience.compareTo(RECHECK) < 0 ? patience : RECHECK;
-        return CompletableFuture.runAsync(
-                        () -> {}, CompletableFuture.delayedExecutor(pause.toMillis(), TimeUnit.MILLISECONDS))
-                .thenCompose(passed -> pinned(push, pin, number, patience.minus(pause)));
+        return CompletableFuture.supplyAsync(
+                () -> patience.minus(pause),
+                CompletableFuture.delayedExecutor(pause.toMillis(), TimeUnit.MILLISECONDS));
     }
 
     private CompletionStage<Outcome> record(Push push, BeginAnswer.Pinned pin, int number) {
@@ -168,12 +189,7 @@ public final class Pushes {
     /** Looks for what the manifest needs, and publishes it when all is there. @return what is missing */
     private List<Digest> prepare(Push push) {
         try {
-            List<Digest> missing = new ArrayList<>();
-            for (ManifestDocument.Reference reference : push.document().references()) {
-                if (!isThere(push.repository(), reference)) {
-                    missing.add(reference.descriptor().digest());
-                }
-            }
+            List<Digest> missing = lookFor(push.repository(), push.document());
             if (missing.isEmpty() || sparse) {
                 content.publishManifest(
                         push.repository(),
@@ -183,6 +199,20 @@ public final class Pushes {
                                 push.bytes().size()),
                         push.bytes().toArrayUnsafe());
                 return List.of();
+            }
+            return missing;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private List<Digest> lookFor(RepositoryName repository, ManifestDocument document) {
+        try {
+            List<Digest> missing = new ArrayList<>();
+            for (ManifestDocument.Reference reference : document.references()) {
+                if (!isThere(repository, reference)) {
+                    missing.add(reference.descriptor().digest());
+                }
             }
             return missing;
         } catch (IOException e) {

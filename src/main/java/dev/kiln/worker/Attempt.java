@@ -14,7 +14,9 @@ import dev.kiln.build.BuildQueue;
 import dev.kiln.build.BuildState.Result;
 import dev.kiln.build.BuildState.StartAnswer;
 import dev.kiln.build.FailureClass;
+import dev.kiln.build.PushAnswer;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
 import dev.kiln.worker.builder.Builder;
 import java.time.Duration;
 import java.time.Instant;
@@ -63,8 +65,13 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
         PREPARING,
         RUNNING,
         FINISHING,
-        REPORTING
+        REPORTING,
+        /** Of an image that was pushed: what pushed it may still run. */
+        LEAVING
     }
+
+    /** For a command to end by itself after its push was answered. */
+    private static final Duration LEAVE = Duration.ofSeconds(10);
 
     /** The blocking work of an attempt. Each stage runs on a dispatcher of its own. */
     public interface Work {
@@ -78,6 +85,9 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
 
         /** Takes the image in after the builder has ended well, or says why not. */
         CompletionStage<Result> finish(Builder.Outcome outcome);
+
+        /** Takes in an image that was pushed and is in the store with all that it refers to, or says why not. */
+        CompletionStage<Result> take(Descriptor manifest);
 
         /** Removes directory and closes the log. Called once, last, when no process runs any more. */
         CompletionStage<?> clear();
@@ -107,6 +117,10 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
     private Stage stage = Stage.ASKING;
     private int number;
     private Optional<Builder.Running> running = Optional.empty();
+    private Optional<Builder.Receiver> receiver = Optional.empty();
+    /** What was pushed, and who is told what becomes of it. */
+    private Optional<AttemptCommand.Push> pushed = Optional.empty();
+
     private Optional<Result> result = Optional.empty();
     /** What was begun and is not cleared away yet. */
     private Optional<CompletionStage<Work.Started>> begun = Optional.empty();
@@ -158,12 +172,12 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
         return newReceiveBuilder()
                 .onMessage(Renew.class, this::onRenew)
                 .onMessage(Stop.class, stop -> end(stop.reason()))
-                .onMessage(Told.class, told -> end(((AttemptCommand.Stop) told.command()).reason()))
+                .onMessage(Told.class, this::onTold)
                 .onMessage(Answered.class, this::onAnswered)
                 .onMessage(Prepared.class, this::onPrepared)
                 .onMessage(Ended.class, this::onEnded)
                 .onMessage(Finished.class, this::onFinished)
-                .onMessage(Acknowledged.class, acknowledged -> clear())
+                .onMessage(Acknowledged.class, this::onAcknowledged)
                 .onMessage(Tick.class, this::onTick)
                 .onSignal(PostStop.class, stopped -> onStopped())
                 .build();
@@ -186,12 +200,17 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
                                 lease.key(),
                                 new BuildEntity.Finished(
                                         number, lease.fence(), result.orElseThrow(), acknowledgements));
+            case LEAVING -> {}
         }
     }
 
     private Behavior<Message> onTick(Tick tick) {
         if (tick == Tick.REPEAT) {
             tellBuild();
+            return this;
+        }
+        if (stage == Stage.LEAVING) {
+            running.ifPresent(Builder.Running::stop);
             return this;
         }
         return end("the lease was not renewed in time");
@@ -203,7 +222,7 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
     }
 
     private Behavior<Message> onRenew(Renew renew) {
-        if (renew.leaseEnd() - leaseEnd > 0) {
+        if (stage != Stage.LEAVING && renew.leaseEnd() - leaseEnd > 0) {
             leaseEnd = renew.leaseEnd();
             armLease();
             running.ifPresent(r -> r.renew(leaseLeft()));
@@ -254,6 +273,7 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
                     .orElseGet(() -> infrastructure(prepared.failure())));
         }
         stage = Stage.RUNNING;
+        receiver = running.get().receiver();
         getContext()
                 .pipeToSelf(
                         running.get().outcome(),
@@ -272,6 +292,10 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
 
     private Behavior<Message> onEnded(Ended ended) {
         running = Optional.empty();
+        if (stage != Stage.RUNNING) {
+            // Its image was pushed before, and decides.
+            return stage == Stage.LEAVING ? clear() : this;
+        }
         stage = Stage.FINISHING;
         if (stopping.isPresent()) {
             return report(new Result.HandedBack(stopping.get()));
@@ -281,6 +305,70 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
                         work.finish(ended.outcome()),
                         (end, failure) -> new Finished(Optional.ofNullable(end), failure));
         return this;
+    }
+
+    private Behavior<Message> onTold(Told told) {
+        if (told.command() instanceof AttemptCommand.Push push) {
+            onPush(push);
+            return this;
+        }
+        return end(((AttemptCommand.Stop) told.command()).reason());
+    }
+
+    /**
+     * The first image that is pushed ends the attempt: it is taken in as another builder's output is, reported, and
+     * recorded by the build, before who pushed it is told that it is stored. A crash before that loses the attempt, and one
+     * after it nothing.
+     */
+    private void onPush(AttemptCommand.Push push) {
+        if (stage == Stage.ASKING || stage == Stage.PREPARING) {
+            return; // it is said again in a moment
+        }
+        if (!receiver.map(r -> r.admits(push.token())).orElse(false)) {
+            refuse(push, "the token is not that of the attempt that runs");
+        } else if (pushed.isEmpty() && (stage != Stage.RUNNING || stopping.isPresent())) {
+            refuse(push, "the attempt has ended");
+        } else if (push.manifest().isEmpty()) {
+            push.replyTo().tell(new PushAnswer.Open());
+        } else if (pushed.isPresent()) {
+            if (push.manifest().equals(pushed.get().manifest())) {
+                pushed = Optional.of(push);
+            } else {
+                refuse(push, "another image was pushed with this token");
+            }
+        } else {
+            pushed = Optional.of(push);
+            stage = Stage.FINISHING;
+            getContext()
+                    .pipeToSelf(
+                            work.take(push.manifest().get()),
+                            (end, failure) -> new Finished(Optional.ofNullable(end), failure));
+        }
+    }
+
+    private static void refuse(AttemptCommand.Push push, String why) {
+        push.replyTo().tell(new PushAnswer.Refused(why));
+    }
+
+    private Behavior<Message> onAcknowledged(Acknowledged acknowledged) {
+        pushed.ifPresent(push -> push.replyTo().tell(answer(acknowledged.current())));
+        if (running.isEmpty()) {
+            return clear();
+        }
+        stage = Stage.LEAVING;
+        timers.cancelAll();
+        timers.startSingleTimer(Tick.LEASE_END, Tick.LEASE_END, LEAVE);
+        receiver.ifPresent(Builder.Receiver::received);
+        return this;
+    }
+
+    private PushAnswer answer(boolean current) {
+        if (!current) {
+            return new PushAnswer.Refused("the attempt is not wanted any more");
+        }
+        return result.orElseThrow() instanceof Result.Failed failed
+                ? new PushAnswer.Rejected(failed.message())
+                : new PushAnswer.Stored();
     }
 
     private Behavior<Message> onFinished(Finished finished) {
@@ -312,8 +400,8 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
                 running.ifPresent(Builder.Running::stop);
                 return this;
             }
-            case FINISHING, REPORTING -> {
-                // Its processes have ended: the build decides whether the result still counts.
+            case FINISHING, REPORTING, LEAVING -> {
+                // Its image is made: the build decides whether it still counts.
                 return this;
             }
         }

@@ -11,6 +11,7 @@ import dev.kiln.build.FailureClass;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Descriptor;
 import dev.kiln.source.Checkout;
 import dev.kiln.source.SourceArchive;
 import dev.kiln.source.SourceException;
@@ -134,24 +135,35 @@ public final class AttemptWork implements Attempt.Work {
     }
 
     private Result result(Builder.Outcome outcome) {
-        Result result;
         if (outcome instanceof Builder.Outcome.Failed failed) {
-            result = new Result.Failed(failed.failureClass(), failed.message());
-        } else if (outcome instanceof Builder.Outcome.Stopped stopped) {
-            result = new Result.HandedBack(stopped.reason());
-        } else {
-            result = takeIn();
+            return logged(new Result.Failed(failed.failureClass(), failed.message()));
         }
+        if (outcome instanceof Builder.Outcome.Stopped stopped) {
+            return new Result.HandedBack(stopped.reason());
+        }
+        return logged(takeIn(output -> output.take(directory.resolve("output"), key)));
+    }
+
+    private Result logged(Result result) {
         if (result instanceof Result.Failed failed) {
             print("kiln: " + failed.message() + "\n");
         }
         return result;
     }
 
-    private Result takeIn() {
+    @Override
+    public CompletionStage<Result> take(Descriptor manifest) {
+        return CompletableFuture.supplyAsync(
+                () -> logged(takeIn(output -> output.takeStored(manifest, key))), shop.executor());
+    }
+
+    private interface Taking {
+        Descriptor from(ImageOutput output) throws IOException, OutputRejectedException;
+    }
+
+    private Result takeIn(Taking taking) {
         try {
-            return new Result.Succeeded(
-                    new ImageOutput(shop.store(), maxOutput).take(directory.resolve("output"), key));
+            return new Result.Succeeded(taking.from(new ImageOutput(shop.store(), maxOutput)));
         } catch (OutputRejectedException e) {
             return new Result.Failed(FailureClass.SOURCE, e.getMessage());
         } catch (IOException e) {

@@ -251,6 +251,35 @@ class BuildEntityTest {
         attempt.expectMessage(new AttemptCommand.Stop("another lease took its place"));
     }
 
+    /** Of a token the entity knows nothing: the attempt does. Nothing of it is an event. */
+    @Test
+    void aPushIsForTheAttemptThatRunsAndRefusedWhereNoneDoes() {
+        TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();
+        BuildEntity.Push push = new BuildEntity.Push(MANIFEST.digest(), Optional.of(MANIFEST), client.ref());
+        build.runCommand(push);
+        client.expectMessageClass(PushAnswer.Refused.class);
+
+        start(1, 7);
+        assertThat(build.runCommand(push).hasNoEvents()).isTrue();
+        assertThat(attempt.expectMessageClass(AttemptCommand.Push.class))
+                .isEqualTo(new AttemptCommand.Push(push.token(), push.manifest(), push.replyTo()));
+        client.expectNoMessage(Duration.ZERO);
+
+        // After a recovery the attempt is not known until it reports: who pushes asks again.
+        build.restart();
+        build.runCommand(push);
+        attempt.expectNoMessage(Duration.ZERO);
+        client.expectNoMessage(Duration.ZERO);
+        build.runCommand(new BuildEntity.Report(1, 7, attempt.ref()));
+        build.runCommand(push);
+        attempt.expectMessageClass(AttemptCommand.Push.class);
+
+        finish(1, 7, new Result.Succeeded(MANIFEST));
+        build.runCommand(push);
+        client.expectMessageClass(PushAnswer.Refused.class);
+        attempt.expectNoMessage(Duration.ZERO);
+    }
+
     @Test
     void aReportAfterTheEndRepeatsTheWordToTheQueue() {
         start(1, 7);

@@ -14,6 +14,7 @@ import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.testing.TestAuthority;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPair;
@@ -158,6 +159,8 @@ class ConfigLoaderTest {
                   builders {
                     jib { type = jib, allow-private-registries = true }
                     make { type = command, command = [make, 3], environment { A_1 = b }, path = "/bin", user = root, max-processes = 5 }
+                    farm { type = push, command = [order], environment { A_1 = hunter2 }, path = "/bin", max-processes = 6 }
+                    hook { type = push, webhook = "https://farm.example.com:1/hunter2?key=hunter2", headers { Authorization = "Bearer hunter2" } }
                   }
                   worker { slots = 3, platforms = ["linux/x86_64"], builders = [make], uid-base = 70000, output-check = 1s }
                   queue { limit = 10, limit-per-repository = 5, lease = 61s, ask = 1s }
@@ -232,7 +235,18 @@ class ConfigLoaderTest {
                                 new BuilderConfig.Jib(true),
                                 "make",
                                 new BuilderConfig.Command(
-                                        List.of("make", "3"), Map.of("A_1", "b"), "/bin", BuilderConfig.User.ROOT, 5)),
+                                        List.of("make", "3"), Map.of("A_1", "b"), "/bin", BuilderConfig.User.ROOT, 5),
+                                "farm",
+                                new BuilderConfig.Push(new BuilderConfig.OrderByCommand(new BuilderConfig.Command(
+                                        List.of("order"),
+                                        Map.of("A_1", "hunter2"),
+                                        "/bin",
+                                        BuilderConfig.User.AUTO,
+                                        6))),
+                                "hook",
+                                new BuilderConfig.Push(new BuilderConfig.Webhook(
+                                        URI.create("https://farm.example.com:1/hunter2?key=hunter2"),
+                                        Map.of("Authorization", "Bearer hunter2")))),
                         new KilnConfig.Worker(
                                 3, List.of("linux/amd64"), List.of("make"), 70_000, Duration.ofSeconds(1)),
                         new KilnConfig.Queue(10, 5, Duration.ofSeconds(61), Duration.ofSeconds(1)),
@@ -368,12 +382,21 @@ class ConfigLoaderTest {
             worker.uid-base = 0                     | kiln.worker.uid-base must be a whole number from 1000
             queue.lease = 2s                        | kiln.queue.lease must be at least three times ask: 9s
             builders.Make = {}                      | kiln.builders.Make is not a builder's name
-            builders.x.type = make                  | kiln.builders.x.type must be command or jib, not "make"
+            builders.x.type = make                  | kiln.builders.x.type must be command or jib or push, not "make"
             builders.x.type = command               | kiln.builders.x.command is missing
             builders.demo.command = "sh build.sh"   | kiln.builders.demo.command must be a list of a program and its arguments, such as ["sh", "build.sh"], not "sh build.sh"
             builders.demo.command = "sh\\nbuild.sh"  | kiln.builders.demo.command must be a list of a program and its arguments, such as ["sh", "build.sh"]
             builders.demo.command = [sh, "a\\nb"]   | kiln.builders.demo.command has an element with a line break
             builders.demo.command = [sh, ""]        | kiln.builders.demo.command must be a list of a program
+            builders.x { type = push, command = [a] } | kiln.builders.x.type is push, which needs http.public-url
+            builders.x { type = push }              | kiln.builders.x.type is push, which needs a command or a webhook, one of the two
+            builders.x { type = push, command = [a], webhook = "http://a/" } | kiln.builders.x.type is push, which needs a command or a webhook, one of the two
+            builders.x { type = push, command = [a], headers {} } | kiln.builders.x.headers is not a key of Kiln
+            builders.x { type = push, webhook = "http://a/", user = root } | kiln.builders.x.user is not a key of Kiln
+            builders.x { type = push, webhook = "ftp://a/" } | kiln.builders.x.webhook must be an address https://… or http://…, without a user
+            builders.x { type = push, webhook = "http://b:c@a/" } | kiln.builders.x.webhook must be an address
+            builders.x { type = push, webhook = "http://a/", headers { Host = x } } | kiln.builders.x.headers.Host is not a header
+            builders.x { type = push, webhook = "http://a/", headers { A = "x\\ny" } } | kiln.builders.x.headers must have values of printable ASCII, and A has not
             builders.x { type = jib, user = root }  | kiln.builders.x.user is not a key of Kiln
             builders.demo.path = bin                | kiln.builders.demo.path must be absolute folders
             builders.demo.environment.KILN_TAG = x  | kiln.builders.demo.environment.KILN_TAG is not a variable

@@ -16,6 +16,8 @@ import dev.kiln.build.BuildTimes;
 import dev.kiln.build.Builds;
 import dev.kiln.build.Cause;
 import dev.kiln.build.FailureClass;
+import dev.kiln.build.PushAnswer;
+import dev.kiln.build.PushToken;
 import dev.kiln.build.QueueStatus;
 import dev.kiln.catalog.BuildCatalog;
 import dev.kiln.client.WaitPlan.Situation;
@@ -246,6 +248,11 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     @Override
     public CompletionStage<BuildStatus> cancel(BuildKey key, String by) {
         return failed(new Problem(ProblemCode.CONFLICT, "the build has ended: there is nothing to cancel"));
+    }
+
+    @Override
+    public CompletionStage<PushAnswer> push(BuildKey key, PushToken token, Optional<Descriptor> manifest) {
+        return now(new PushAnswer.Refused("no attempt of this build runs"));
     }
 
     @Override

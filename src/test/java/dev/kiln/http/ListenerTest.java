@@ -270,6 +270,7 @@ class ListenerTest {
         Routes registry = new RegistryRoutes(
                 config,
                 fakes,
+                fakes,
                 SettlingContent.ofOneNode(new ContentStore(fakes, fakes), task -> fail("the store was asked")),
                 task -> fail("the store was asked"),
                 Fakes.NOBODY_PUSHES,

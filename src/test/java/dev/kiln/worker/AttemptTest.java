@@ -15,6 +15,7 @@ import dev.kiln.build.BuildState.Result;
 import dev.kiln.build.BuildState.StartAnswer;
 import dev.kiln.build.Cause;
 import dev.kiln.build.FailureClass;
+import dev.kiln.build.PushAnswer;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
@@ -26,6 +27,7 @@ import dev.kiln.worker.builder.Builder;
 import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -45,6 +47,7 @@ class AttemptTest {
 
     private static final BuildKey KEY = BuildKey.of("team/app@" + "0123456789".repeat(4) + "@linux/amd64");
     private static final Descriptor MANIFEST = new Descriptor(MediaTypes.OCI_MANIFEST, Digest.sha256(new byte[0]), 5);
+    private static final Digest TOKEN = Digest.sha256(new byte[] {1});
     private static final Duration LEASE = Duration.ofSeconds(117);
     private static final Duration REPEAT = Duration.ofSeconds(3);
     private static final BuildQueue.Granted GRANT = new BuildQueue.Granted(
@@ -62,6 +65,7 @@ class AttemptTest {
         final CompletableFuture<Started> started = new CompletableFuture<>();
         final CompletableFuture<Builder.Outcome> finishing = new CompletableFuture<>();
         final CompletableFuture<Result> finished = new CompletableFuture<>();
+        final CompletableFuture<Descriptor> taking = new CompletableFuture<>();
         final CompletableFuture<Void> clearing = new CompletableFuture<>();
         final CompletableFuture<Void> cleared = new CompletableFuture<>();
 
@@ -76,6 +80,12 @@ class AttemptTest {
         @Override
         public CompletionStage<Result> finish(Builder.Outcome outcome) {
             finishing.complete(outcome);
+            return finished;
+        }
+
+        @Override
+        public CompletionStage<Result> take(Descriptor manifest) {
+            taking.complete(manifest);
             return finished;
         }
 
@@ -292,6 +302,108 @@ class AttemptTest {
         await(work.clearing);
         work.cleared.complete(null);
         await(free);
+    }
+
+    // ---- an image that is pushed
+
+    @Test
+    void theImageThatIsPushedEndsTheAttemptAndIsAnsweredWhenTheBuildHasIt() throws Exception {
+        ActorRef<AttemptCommand> commands = pushed();
+        TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.empty(), client.ref()));
+        client.expectMessage(new PushAnswer.Open());
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.of(MANIFEST), client.ref()));
+        assertThat(await(work.taking)).isEqualTo(MANIFEST);
+        time.timePasses(REPEAT);
+        build.expectMessageClass(BuildEntity.Report.class);
+        work.finished.complete(new Result.Succeeded(MANIFEST));
+
+        BuildEntity.Finished finished = finished(new Result.Succeeded(MANIFEST));
+        client.expectNoMessage(Duration.ZERO);
+        // Its client asks again, since a message may be lost, and only the last who asked is answered.
+        TestProbe<PushAnswer> again = ACTORS.testKit().createTestProbe();
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.of(MANIFEST), again.ref()));
+        Descriptor other = new Descriptor(MediaTypes.OCI_MANIFEST, Digest.sha256(new byte[1]), 1);
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.of(other), client.ref()));
+        assertThat(client.expectMessageClass(PushAnswer.Refused.class).message())
+                .contains("another image");
+        acknowledge(finished);
+        again.expectMessage(new PushAnswer.Stored());
+
+        // What pushed it has its time to end: nothing else ends it.
+        await(builder.received);
+        commands.tell(new AttemptCommand.Stop("its lease is over"));
+        attempt.tell(new Attempt.Renew(nanos.get() + 2 * LEASE.toNanos()));
+        time.timePasses(Duration.ofSeconds(9));
+        assertThat(builder.stopped).isNotDone();
+        assertThat(builder.leases).hasSize(1);
+        time.timePasses(Duration.ofSeconds(1));
+        await(builder.stopped);
+        assertThat(work.clearing).isNotDone();
+        builder.outcome.complete(new Builder.Outcome.Succeeded());
+        await(work.clearing);
+        work.cleared.complete(null);
+        await(free);
+    }
+
+    @Test
+    void anImageThatIsNotWhatWasAskedForFailsTheAttemptAndItsPush() throws Exception {
+        ActorRef<AttemptCommand> commands = pushed();
+        TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.of(MANIFEST), client.ref()));
+        await(work.taking);
+        // What pushed it ends before the image is looked at.
+        builder.outcome.complete(new Builder.Outcome.Failed(FailureClass.SOURCE, "exit 1"));
+        work.finished.complete(new Result.Failed(FailureClass.SOURCE, "the image is for linux/arm64"));
+
+        acknowledge(finished(new Result.Failed(FailureClass.SOURCE, "the image is for linux/arm64")));
+        client.expectMessage(new PushAnswer.Rejected("the image is for linux/arm64"));
+        await(work.clearing);
+        assertThat(work.finishing).isNotDone();
+    }
+
+    @Test
+    void aResultThatIsNotWantedAnyMoreIsNotAnsweredAsStored() throws Exception {
+        ActorRef<AttemptCommand> commands = pushed();
+        TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.of(MANIFEST), client.ref()));
+        work.finished.complete(new Result.Succeeded(MANIFEST));
+        BuildEntity.Finished finished = finished(new Result.Succeeded(MANIFEST));
+        finished.replyTo().tell(new BuildEntity.Acknowledged(4, 7, false));
+        client.expectMessageClass(PushAnswer.Refused.class);
+    }
+
+    @Test
+    void anotherTokenAndAnAttemptThatEndsTakeNothing() throws Exception {
+        ActorRef<AttemptCommand> commands = pushed();
+        TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();
+        Digest wrong = Digest.sha256(new byte[] {2});
+        for (Optional<Descriptor> manifest : List.of(Optional.<Descriptor>empty(), Optional.of(MANIFEST))) {
+            commands.tell(new AttemptCommand.Push(wrong, manifest, client.ref()));
+            assertThat(client.expectMessageClass(PushAnswer.Refused.class).message())
+                    .contains("not that of the attempt");
+        }
+        commands.tell(new AttemptCommand.Stop("cancelled"));
+        await(builder.stopped);
+        for (Optional<Descriptor> manifest : List.of(Optional.<Descriptor>empty(), Optional.of(MANIFEST))) {
+            commands.tell(new AttemptCommand.Push(TOKEN, manifest, client.ref()));
+            assertThat(client.expectMessageClass(PushAnswer.Refused.class).message())
+                    .contains("has ended");
+        }
+        assertThat(work.taking).isNotDone();
+    }
+
+    @Test
+    void aBuilderWhoseImageIsNotPushedTakesNoPush() throws Exception {
+        ActorRef<AttemptCommand> commands = run();
+        TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.of(MANIFEST), client.ref()));
+        client.expectMessageClass(PushAnswer.Refused.class);
+    }
+
+    private ActorRef<AttemptCommand> pushed() throws Exception {
+        builder.admits(TOKEN);
+        return run();
     }
 
     private ActorRef<AttemptCommand> start() {

@@ -4,6 +4,7 @@ import akka.http.javadsl.model.HttpEntity;
 import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.StatusCodes;
+import akka.util.ByteString;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.ErrorResponses;
@@ -83,19 +84,35 @@ final class ManifestPushRoutes {
 
     private CompletionStage<HttpResponse> push(
             Call call, RepositoryConfig config, RepositoryName name, Optional<Digest> digest, List<Tag> tags) {
-        Optional<String> contentType = contentType(call);
         return pushing.images()
                 .admit(config, name, tags)
-                .thenCompose(admitted -> read(call))
+                .thenCompose(admitted -> receive(call, digest))
+                .thenCompose(received -> pushing.pushes()
+                        .push(
+                                name,
+                                received.document(),
+                                received.digest(),
+                                received.bytes().toArrayUnsafe(),
+                                tags,
+                                pusher(call))
+                        .thenApply(outcome -> outcome instanceof Outcome.Missing missing
+                                ? missing(missing.digests())
+                                : stored(name, received, digest.isEmpty() ? List.of() : tags)));
+    }
+
+    /** A manifest that has come, and is one. */
+    record Received(ManifestDocument document, Digest digest, ByteString bytes) {}
+
+    /** @param digest by which it is pushed; empty: by a tag */
+    CompletionStage<Received> receive(Call call, Optional<Digest> digest) {
+        Optional<String> contentType = contentType(call);
+        return read(call)
                 .thenCompose(body -> CompletableFuture.supplyAsync(
-                                () -> parse(body, contentType, digest), pushing.blocking())
-                        .thenCompose(document -> {
-                            Digest ofBytes = digest.orElseGet(() -> Digest.sha256(body));
-                            return pushing.pushes()
-                                    .push(name, document, ofBytes, body, tags, pusher(call))
-                                    .thenApply(outcome -> render(
-                                            name, ofBytes, document, digest.isEmpty() ? List.of() : tags, outcome));
-                        }));
+                        () -> new Received(
+                                parse(body, contentType, digest),
+                                digest.orElseGet(() -> Digest.sha256(body)),
+                                ByteString.fromArrayUnsafe(body)),
+                        pushing.blocking()));
     }
 
     private CompletionStage<byte[]> read(Call call) {
@@ -162,21 +179,19 @@ final class ManifestPushRoutes {
                 : Optional.of(type);
     }
 
-    private static HttpResponse render(
-            RepositoryName name, Digest digest, ManifestDocument document, List<Tag> tags, Outcome outcome) {
-        if (outcome instanceof Outcome.Missing missing) {
-            return ErrorResponses.ofAll(
-                    ProblemCode.MANIFEST_BLOB_UNKNOWN,
-                    "the manifest refers to blobs or manifests that this repository does not have, such as "
-                            + missing.digests().get(0),
-                    missing.digests().stream()
-                            .map(each -> Map.of("digest", each.value()))
-                            .toList());
-        }
+    static HttpResponse missing(List<Digest> digests) {
+        return ErrorResponses.ofAll(
+                ProblemCode.MANIFEST_BLOB_UNKNOWN,
+                "the manifest refers to blobs or manifests that this repository does not have, such as "
+                        + digests.get(0),
+                digests.stream().map(each -> Map.of("digest", each.value())).toList());
+    }
+
+    static HttpResponse stored(RepositoryName name, Received manifest, List<Tag> tags) {
         List<HttpHeader> headers = new ArrayList<>();
-        headers.add(Headers.of("Location", RegistryPath.PREFIX + name + "/manifests/" + digest));
-        headers.add(Headers.of("Docker-Content-Digest", digest.value()));
-        document.subject().ifPresent(subject -> headers.add(Headers.of("OCI-Subject", subject.value())));
+        headers.add(Headers.of("Location", RegistryPath.PREFIX + name + "/manifests/" + manifest.digest()));
+        headers.add(Headers.of("Docker-Content-Digest", manifest.digest().value()));
+        manifest.document().subject().ifPresent(subject -> headers.add(Headers.of("OCI-Subject", subject.value())));
         tags.forEach(tag -> headers.add(Headers.of("OCI-Tag", tag.value())));
         headers.add(Headers.NO_STORE);
         return HttpResponse.create().withStatus(StatusCodes.CREATED).withHeaders(headers);

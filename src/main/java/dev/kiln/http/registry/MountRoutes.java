@@ -36,7 +36,7 @@ final class MountRoutes {
         }
         return CompletableFuture.supplyAsync(() -> mount(name, digest.get(), from), pushing.blocking())
                 .thenCompose(mounted -> mounted.isPresent()
-                        ? CompletableFuture.completedFuture(UploadRoutes.created(name, mounted.get()))
+                        ? CompletableFuture.completedFuture(UploadRoutes.created(call, name, mounted.get()))
                         : uploads.begin(call, name));
     }
 

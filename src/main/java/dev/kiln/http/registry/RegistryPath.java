@@ -1,5 +1,6 @@
 package dev.kiln.http.registry;
 
+import dev.kiln.build.PushToken;
 import dev.kiln.client.PlatformName;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.Platform;
@@ -16,7 +17,7 @@ import java.util.function.Function;
  * understood is {@code %3A} in a digest, which some clients send.
  *
  * <p>Each of them may stand below {@code /v2/p/<os>-<architecture>[-<variant>][-<feature>…]/} as well, where clients can be configured
- * to look for images; the segment is a hint ({@link #hint}) and part of no name.
+ * to look for images; the segment is a hint ({@link #hint}) and part of no name. Below {@code /v2/b/<token>/} the image of one build is pushed ({@link #token}).
  */
 public sealed interface RegistryPath {
     /** {@code /v2/} */
@@ -64,6 +65,23 @@ public sealed interface RegistryPath {
     /** Not called what it holds: Docker takes a 404 with that word for one that says something else. */
     String HINT_PREFIX = PREFIX + "p/";
 
+    /** What a build is given to push its image has a token behind this, and then what else stands behind {@link #PREFIX}. */
+    String TOKEN_PREFIX = PREFIX + "b/";
+
+    /** The token in a path; a segment that has not the form of one is part of a name. */
+    static Optional<PushToken> token(String rawPath) {
+        if (!rawPath.startsWith(TOKEN_PREFIX)) {
+            return Optional.empty();
+        }
+        int slash = rawPath.indexOf('/', TOKEN_PREFIX.length());
+        return slash < 0 ? Optional.empty() : PushToken.parse(rawPath.substring(TOKEN_PREFIX.length(), slash));
+    }
+
+    /** What a client goes on below: with the token that it came with. */
+    static String root(String rawPath) {
+        return token(rawPath).map(token -> TOKEN_PREFIX + token.text() + "/").orElse(PREFIX);
+    }
+
     /** The platform that a path's segment names. */
     static Optional<Platform> hint(String rawPath) {
         if (!rawPath.startsWith(HINT_PREFIX)) {
@@ -83,7 +101,8 @@ public sealed interface RegistryPath {
             int end = hintEnd(rawPath);
             return parsePlain(PREFIX + rawPath.substring(Math.min(rawPath.length(), end + 1)));
         }
-        return parsePlain(rawPath);
+        int root = root(rawPath).length();
+        return parsePlain(root == PREFIX.length() ? rawPath : PREFIX + rawPath.substring(root));
     }
 
     private static RegistryPath parsePlain(String rawPath) {

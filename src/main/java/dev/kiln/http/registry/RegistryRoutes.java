@@ -4,6 +4,8 @@ import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpResponse;
 import dev.kiln.blob.SettlingContent;
+import dev.kiln.build.Builds;
+import dev.kiln.build.PushToken;
 import dev.kiln.catalog.RepositoryNames;
 import dev.kiln.client.UsernameHint;
 import dev.kiln.config.KilnConfig;
@@ -62,6 +64,7 @@ public final class RegistryRoutes implements Routes {
     private final ManifestPushRoutes pushes;
     private final DeleteRoutes deletes;
     private final CatalogRoutes catalog;
+    private final BuildPushRoutes buildPushes;
 
     /**
      * Everything under /v2, and /token.
@@ -75,6 +78,7 @@ public final class RegistryRoutes implements Routes {
     public RegistryRoutes(
             KilnConfig config,
             Images images,
+            Builds builds,
             SettlingContent content,
             Executor blocking,
             Pushing pushing,
@@ -94,6 +98,7 @@ public final class RegistryRoutes implements Routes {
         this.pushes = new ManifestPushRoutes(pushing, forwarding);
         this.deletes = new DeleteRoutes(pushing);
         this.catalog = new CatalogRoutes(names);
+        this.buildPushes = new BuildPushRoutes(builds, pushing, blobs, uploads, mounts, pushes);
     }
 
     @Override
@@ -108,6 +113,11 @@ public final class RegistryRoutes implements Routes {
         RegistryPath path = RegistryPath.parse(call.path());
         if (path instanceof Invalid invalid) {
             throw invalid.problem();
+        }
+        Optional<PushToken> token = RegistryPath.token(call.path());
+        if (token.isPresent() && path instanceof RegistryPath.Named named) {
+            repository(named.name());
+            return buildPushes.handle(call, token.get(), named);
         }
         Optional<UsernameHint> username = Optional.empty();
         if (usernames.isPresent()) {

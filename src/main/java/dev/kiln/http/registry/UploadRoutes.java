@@ -64,7 +64,7 @@ final class UploadRoutes {
         return blocking(() -> uploads().open(name)).thenCompose(id -> {
             Upload upload = new Upload(name, id);
             return digest.isEmpty()
-                    ? CompletableFuture.completedFuture(progress(StatusCodes.ACCEPTED.intValue(), upload, 0))
+                    ? CompletableFuture.completedFuture(progress(call, StatusCodes.ACCEPTED.intValue(), upload, 0))
                     : whole(call, upload, digest.get());
         });
     }
@@ -86,7 +86,8 @@ final class UploadRoutes {
     /** {@code GET|HEAD|PATCH|PUT|DELETE /v2/<name>/blobs/uploads/<id>} */
     CompletionStage<HttpResponse> handle(Call call, Upload upload) {
         if (call.isGet()) {
-            return offset(upload).thenApply(offset -> progress(StatusCodes.NO_CONTENT.intValue(), upload, offset));
+            return offset(upload)
+                    .thenApply(offset -> progress(call, StatusCodes.NO_CONTENT.intValue(), upload, offset));
         }
         if (call.isDelete()) {
             return blocking(() -> {
@@ -109,7 +110,7 @@ final class UploadRoutes {
         }
         return take.get().exceptionally(failure -> {
             if (cause(failure) instanceof OffsetException wrong) {
-                return outOfOrder(upload, wrong.offset());
+                return outOfOrder(call, upload, wrong.offset());
             }
             throw problem(failure);
         });
@@ -119,7 +120,7 @@ final class UploadRoutes {
         Optional<ContentRange> range = range(call);
         return place(call, upload, range)
                 .thenCompose(from -> append(call, upload, from, range))
-                .thenApply(offset -> progress(StatusCodes.ACCEPTED.intValue(), upload, offset));
+                .thenApply(offset -> progress(call, StatusCodes.ACCEPTED.intValue(), upload, offset));
     }
 
     private CompletionStage<HttpResponse> put(Call call, Upload upload) {
@@ -133,8 +134,8 @@ final class UploadRoutes {
             call.allow(FINISHING);
             return offset(upload)
                     .thenCompose(offset -> range.isPresent() && range.get().first() != offset
-                            ? CompletableFuture.completedFuture(outOfOrder(upload, offset))
-                            : end(upload, offset, digest, pushing.settle()));
+                            ? CompletableFuture.completedFuture(outOfOrder(call, upload, offset))
+                            : end(call, upload, offset, digest, pushing.settle()));
         }
         return place(call, upload, range)
                 .thenCompose(from -> finish(
@@ -142,12 +143,12 @@ final class UploadRoutes {
     }
 
     /** Bytes that another node took may show late: a digest is wrong when nothing has been added for a while. */
-    private CompletionStage<HttpResponse> end(Upload upload, long seen, Digest digest, Duration patience) {
-        return ending(() -> created(upload.name(), uploads().finish(upload.name(), upload.id(), digest)))
+    private CompletionStage<HttpResponse> end(Call call, Upload upload, long seen, Digest digest, Duration patience) {
+        return ending(() -> created(call, upload.name(), uploads().finish(upload.name(), upload.id(), digest)))
                 .exceptionallyCompose(failure -> cause(failure) instanceof DigestMismatchException
                         ? more(upload, seen, patience)
                                 .thenCompose(offset -> offset > seen
-                                        ? end(upload, offset, digest, patience)
+                                        ? end(call, upload, offset, digest, patience)
                                         : CompletableFuture.failedFuture(problem(failure)))
                         : CompletableFuture.failedFuture(failure));
     }
@@ -219,7 +220,7 @@ final class UploadRoutes {
                                             ProblemCode.SIZE_INVALID,
                                             "the body has " + size + " bytes, and Content-Range says " + most);
                                 }
-                                return created(upload.name(), chunk.finish(digest));
+                                return created(call, upload.name(), chunk.finish(digest));
                             }
                         }))
                         .thenCompose(response -> response));
@@ -275,21 +276,22 @@ final class UploadRoutes {
         }
     }
 
-    private static HttpResponse progress(int status, Upload upload, long offset) {
-        return HttpResponse.create().withStatus(status).withHeaders(headers(upload, offset));
+    private static HttpResponse progress(Call call, int status, Upload upload, long offset) {
+        return HttpResponse.create().withStatus(status).withHeaders(headers(call, upload, offset));
     }
 
     /** @param offset how many bytes are acknowledged; a range cannot say none, and so none is said as one is */
-    private static List<HttpHeader> headers(Upload upload, long offset) {
+    private static List<HttpHeader> headers(Call call, Upload upload, long offset) {
         return List.of(
-                Headers.of("Location", RegistryPath.PREFIX + upload.name() + "/blobs/uploads/" + upload.id()),
+                Headers.of(
+                        "Location", RegistryPath.root(call.path()) + upload.name() + "/blobs/uploads/" + upload.id()),
                 Headers.of("Range", "0-" + Math.max(0, offset - 1)),
                 Headers.of("Docker-Upload-UUID", upload.id()),
                 Headers.NO_STORE);
     }
 
-    private static HttpResponse outOfOrder(Upload upload, long offset) {
-        List<HttpHeader> headers = new ArrayList<>(headers(upload, offset));
+    private static HttpResponse outOfOrder(Call call, Upload upload, long offset) {
+        List<HttpHeader> headers = new ArrayList<>(headers(call, upload, offset));
         headers.remove(Headers.NO_STORE);
         return ErrorResponses.of(
                 ProblemCode.BLOB_UPLOAD_INVALID,
@@ -299,11 +301,11 @@ final class UploadRoutes {
                 headers);
     }
 
-    static HttpResponse created(RepositoryName name, Descriptor blob) {
+    static HttpResponse created(Call call, RepositoryName name, Descriptor blob) {
         return HttpResponse.create()
                 .withStatus(StatusCodes.CREATED)
                 .withHeaders(List.of(
-                        Headers.of("Location", RegistryPath.PREFIX + name + "/blobs/" + blob.digest()),
+                        Headers.of("Location", RegistryPath.root(call.path()) + name + "/blobs/" + blob.digest()),
                         Headers.of("Docker-Content-Digest", blob.digest().value()),
                         Headers.NO_STORE));
     }

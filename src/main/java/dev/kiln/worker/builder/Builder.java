@@ -2,10 +2,12 @@ package dev.kiln.worker.builder;
 
 import dev.kiln.build.FailureClass;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Digest;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 
 /** One way of making an image. */
@@ -67,6 +69,24 @@ public interface Builder {
 
         /** Ends it; the outcome is then {@link Outcome.Stopped}, unless it was already another one. */
         void stop();
+
+        /** Present where the image does not come from the output directory, but is pushed. */
+        default Optional<Receiver> receiver() {
+            return Optional.empty();
+        }
+    }
+
+    /** Of a build whose image is pushed: it does not succeed by itself. Thread-safe. */
+    interface Receiver {
+        /**
+         * Whether who has it may push. Takes the same time for every wrong one.
+         *
+         * @param token the digest of a {@link dev.kiln.build.PushToken}
+         */
+        boolean admits(Digest token);
+
+        /** No image is waited for any more: the outcome comes as soon as no process runs. */
+        void received();
     }
 
     /** How it ended. */

@@ -50,7 +50,13 @@ public final class CommandBuilder implements Builder {
     /** Blocks for some milliseconds. Once it has returned the directory belongs to the build. */
     @Override
     public Running start(Task task, OutputStream log, Duration lease) throws IOException {
+        return start(task, Map.of(), log, lease);
+    }
+
+    /** @param more variables, beside those that every command gets */
+    Running start(Task task, Map<String, String> more, OutputStream log, Duration lease) throws IOException {
         Map<String, String> environment = environment(task);
+        environment.putAll(more);
         List<String> command = config.command().stream()
                 .map(argument -> argument(argument, task))
                 .toList();

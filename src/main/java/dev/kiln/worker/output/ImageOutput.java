@@ -52,6 +52,21 @@ public final class ImageOutput {
         return image.manifest();
     }
 
+    /**
+     * As {@link #take}, for an image that is in the store already, since it was pushed: its blobs are published once more
+     * as built ones, which nothing removes.
+     *
+     * @param pushed the manifest, which is in the store with all that it refers to
+     */
+    public Descriptor takeStored(Descriptor pushed, BuildKey key) throws IOException, OutputRejectedException {
+        TakenImage image;
+        try (StoredFiles files = new StoredFiles(store.blobs())) {
+            image = new OciLayout(files, key.platform()).take(pushed, new Intake(store.blobs(), maxBytes));
+        }
+        publishLinks(image, key);
+        return image.manifest();
+    }
+
     /** Newer versions of {@code docker save} write both forms at once; the layout keeps the manifest as it was built. */
     private static TakenImage fromArchive(TarFiles archive, Platform platform, Intake intake)
             throws IOException, OutputRejectedException {

@@ -29,8 +29,12 @@ final class OciLayout {
         if (!layout.path("imageLayoutVersion").asText("").startsWith("1.")) {
             throw new OutputRejectedException("the image layout's version is not 1.0.0");
         }
-        Descriptor chosen =
-                new IndexSelection(this, platform).choose(parse(files.document("index.json"), "index.json"));
+        return take(
+                new IndexSelection(this, platform).choose(parse(files.document("index.json"), "index.json")), intake);
+    }
+
+    /** The one image that is asked for; only its blobs are looked at. */
+    TakenImage take(Descriptor chosen, Intake intake) throws IOException, OutputRejectedException {
         byte[] bytes = document(chosen);
         JsonNode json = parse(bytes, "the manifest " + chosen.digest());
         ImageManifest manifest = manifest(chosen, bytes, json);

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.util.ByteString;
 import dev.kiln.blob.Links;
+import dev.kiln.blob.PushTerms;
+import dev.kiln.blob.PushedContent;
 import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.UploadChunk;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
@@ -21,12 +24,15 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -82,6 +88,75 @@ final class ImageOutputTest {
 
         assertThat(take(AMD64)).isEqualTo(image.manifest().descriptor());
         assertServed(image, AMD64);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3})
+    void anImageThatWasPushedIsKeptAsABuiltOne(long seed) throws Exception {
+        Image image = new RandomImages(seed).image(AMD64);
+        PushedContent pushed = pushed(image);
+
+        assertThat(new ImageOutput(folder.content(), 1 << 20)
+                        .takeStored(image.manifest().descriptor(), key(AMD64)))
+                .isEqualTo(image.manifest().descriptor());
+
+        assertServed(image, AMD64);
+        // What becomes of the push is nothing to what was built.
+        for (Blob blob : image.blobs()) {
+            pushed.remove(APP, blob.digest(), Optional.empty());
+        }
+        try (Stream<Path> files = Files.walk(temp.resolve("store/pushed"))) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Files.delete(file);
+            }
+        }
+        assertServed(image, AMD64);
+    }
+
+    @Test
+    void aPushedImageThatIsForAnotherPlatformOrTooLargeIsRefused() throws Exception {
+        Image image = random.image(ARM64);
+        pushed(image);
+        assertThatThrownBy(() -> new ImageOutput(folder.content(), 1 << 20)
+                        .takeStored(image.manifest().descriptor(), key(AMD64)))
+                .isInstanceOf(OutputRejectedException.class)
+                .hasMessageContaining("the image is for linux/arm64/v8, but linux/amd64 was asked for");
+        assertThatThrownBy(() -> new ImageOutput(folder.content(), 10)
+                        .takeStored(image.manifest().descriptor(), key(ARM64)))
+                .isInstanceOf(OutputRejectedException.class)
+                .hasMessageContaining("max-output");
+        for (Blob blob : image.blobs()) {
+            assertThat(folder.content().links().find(APP, blob.digest()))
+                    .get()
+                    .extracting(Links.Link::origin)
+                    .isEqualTo("push");
+        }
+    }
+
+    /** It was there when the push was answered: that is the store's fault, and tried again. */
+    @Test
+    void aPushedBlobThatIsGoneIsNoFaultOfTheImage() throws Exception {
+        Image image = random.image(AMD64);
+        pushed(image);
+        try (Stream<Path> files = Files.walk(temp.resolve("store/pushed"))) {
+            String layer = image.layers().get(0).digest().hex();
+            Files.delete(files.filter(file -> file.endsWith(layer)).findFirst().orElseThrow());
+        }
+        assertThatThrownBy(() -> new ImageOutput(folder.content(), 1 << 20)
+                        .takeStored(image.manifest().descriptor(), key(AMD64)))
+                .isInstanceOf(NoSuchFileException.class);
+    }
+
+    private PushedContent pushed(Image image) throws IOException {
+        PushedContent content = folder.pushed(new PushTerms(Duration.ofHours(1), Duration.ofHours(1), List.of()));
+        for (Blob blob : image.blobs()) {
+            try (UploadChunk chunk =
+                    content.uploads().append(APP, content.uploads().open(APP), 0)) {
+                chunk.out().write(blob.bytes().toArray());
+                chunk.finish(blob.digest());
+            }
+        }
+        return content;
     }
 
     @Test
