@@ -36,6 +36,11 @@ public record Terms(Map<String, String> values) implements Wire {
         values.put("kiln.store.dir", "the store whose file id says " + storeId);
         if (config.roles().contains(KilnConfig.Role.REGISTRY)) {
             values.put("kiln.cache.max-life", config.cache().maxLife().toMillis() + "ms");
+            KilnConfig.Push push = config.push();
+            values.put("kiln.push.grace", push.grace().toMillis() + "ms");
+            values.put("kiln.push.max-manifests", Integer.toString(push.maxManifests()));
+            values.put("kiln.push.sparse", Boolean.toString(push.sparse()));
+            values.put("kiln.push.upload-expiry", push.uploadExpiry().toMillis() + "ms");
             values.put("kiln.secret", config.secret().map(Terms::fingerprint).orElse("null"));
         }
         return new Terms(values);
