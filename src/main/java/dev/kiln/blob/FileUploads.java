@@ -64,10 +64,14 @@ final class FileUploads implements Uploads {
     }
 
     @Override
-    public String open(RepositoryName repository) throws IOException {
+    public String open(RepositoryName repository, String algorithm) throws IOException {
         terms.requireSpace();
         try {
-            return folders.create(repository);
+            String id = folders.create(repository);
+            if (!algorithm.equals(SHA256)) {
+                hashes.put(new Position(layout.upload(repository, id), 0), Digest.newMessageDigest(algorithm));
+            }
+            return id;
         } catch (IOException e) {
             throw DiskFullException.orOther(e, layout.root());
         }
@@ -127,11 +131,9 @@ final class FileUploads implements Uploads {
     }
 
     private Optional<MessageDigest> hash(Path folder, long offset) {
-        if (offset == 0) {
-            return Optional.of(Digest.newMessageDigest(SHA256));
-        }
         return Optional.ofNullable(hashes.getIfPresent(new Position(folder, offset)))
-                .map(FileUploads::copy);
+                .map(FileUploads::copy)
+                .or(() -> offset == 0 ? Optional.of(Digest.newMessageDigest(SHA256)) : Optional.empty());
     }
 
     private static MessageDigest copy(MessageDigest hash) {
@@ -165,8 +167,10 @@ final class FileUploads implements Uploads {
             RepositoryName repository, Path folder, Chunks chunks, Optional<MessageDigest> hash, Digest expected)
             throws IOException {
         try {
-            Digest actual = hash.isPresent() && expected.algorithm().equals(SHA256)
-                    ? Digest.of(SHA256, copy(hash.get()).digest())
+            Optional<MessageDigest> fitting = hash.filter(
+                    h -> h.getAlgorithm().equals(expected.newMessageDigest().getAlgorithm()));
+            Digest actual = fitting.isPresent()
+                    ? Digest.of(expected.algorithm(), copy(fitting.get()).digest())
                     : FileDigest.of(expected.algorithm(), chunks.files());
             if (!actual.equals(expected)) {
                 throw new StagedBlob.DigestMismatchException(expected, actual);

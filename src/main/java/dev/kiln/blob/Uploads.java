@@ -12,8 +12,18 @@ import java.util.OptionalLong;
  * may be any text: what is no session of the repository is not found. Thread-safe; blocking.
  */
 public interface Uploads {
-    /** Begins a session. @return its id, 128 random bits as lower-case hex */
-    String open(RepositoryName repository) throws IOException;
+    /** Begins a session of a blob whose digest will be sha256. @return its id, 128 random bits as lower-case hex */
+    default String open(RepositoryName repository) throws IOException {
+        return open(repository, "sha256");
+    }
+
+    /**
+     * Begins a session. What ends with a digest of another algorithm than it began with is read once more.
+     *
+     * @param algorithm {@code sha256} or {@code sha512}
+     * @return its id, 128 random bits as lower-case hex
+     */
+    String open(RepositoryName repository, String algorithm) throws IOException;
 
     /** How many bytes are acknowledged, or empty when the repository has no such session. */
     OptionalLong offset(RepositoryName repository, String id) throws IOException;

@@ -28,6 +28,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Upload sessions, on two nodes that share a folder. */
@@ -162,6 +163,26 @@ class UploadsTest {
 
         assertThat(read(digest)).isEqualTo(bytes);
         assertThat(uploads.offset(APP, id)).isEmpty();
+    }
+
+    /** A chunk that is spoilt on disk shows whether it is read once more. */
+    @ParameterizedTest
+    @CsvSource({"sha256, sha256, true", "sha512, sha512, true", "sha256, sha512, false", "sha512, sha256, false"})
+    void whatThisNodeTookIsHashedAsItCame(String begun, String ended, boolean once) throws Exception {
+        String id = uploads.open(APP, begun);
+        append(uploads, id, 0, ascii("first, "));
+        append(uploads, id, 7, ascii("second"));
+        try (var files = Files.walk(root)) {
+            Path chunk =
+                    files.filter(file -> file.endsWith(id + "/0")).findFirst().orElseThrow();
+            Files.write(chunk, ascii("FIRST, "));
+        }
+        Digest digest = Digest.of(ended, Digest.newMessageDigest(ended).digest(ascii("first, second")));
+        if (once) {
+            assertThat(uploads.finish(APP, id, digest).size()).isEqualTo(13);
+        } else {
+            assertThatThrownBy(() -> uploads.finish(APP, id, digest)).isInstanceOf(DigestMismatchException.class);
+        }
     }
 
     @Test

@@ -60,8 +60,12 @@ final class UploadRoutes {
     /** {@code POST /v2/<name>/blobs/uploads/}, without {@code mount} */
     CompletionStage<HttpResponse> begin(Call call, RepositoryName name) {
         Optional<Digest> digest = call.query().one("digest").map(UploadRoutes::digest);
-        call.query().one("digest-algorithm").ifPresent(UploadRoutes::requireKnown);
-        return blocking(() -> uploads().open(name)).thenCompose(id -> {
+        String algorithm = call.query()
+                .one("digest-algorithm")
+                .map(UploadRoutes::known)
+                .or(() -> digest.map(Digest::algorithm))
+                .orElse("sha256");
+        return blocking(() -> uploads().open(name, algorithm)).thenCompose(id -> {
             Upload upload = new Upload(name, id);
             return digest.isEmpty()
                     ? CompletableFuture.completedFuture(progress(call, StatusCodes.ACCEPTED.intValue(), upload, 0))
@@ -270,10 +274,11 @@ final class UploadRoutes {
                         "the digest is not of the form sha256:<64 lower-case hex digits> or sha512:<128>"));
     }
 
-    private static void requireKnown(String algorithm) {
+    private static String known(String algorithm) {
         if (!algorithm.equals("sha256") && !algorithm.equals("sha512")) {
             throw new Problem(ProblemCode.DIGEST_INVALID, "digests are sha256 or sha512 here");
         }
+        return algorithm;
     }
 
     private static HttpResponse progress(Call call, int status, Upload upload, long offset) {
