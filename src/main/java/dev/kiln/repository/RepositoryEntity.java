@@ -9,10 +9,12 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import akka.cluster.sharding.typed.javadsl.EntityTypeKey;
 import akka.persistence.typed.PersistenceId;
 import akka.persistence.typed.RecoveryCompleted;
+import akka.persistence.typed.SnapshotAdapter;
 import akka.persistence.typed.javadsl.CommandHandler;
 import akka.persistence.typed.javadsl.Effect;
 import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
+import akka.persistence.typed.javadsl.RetentionCriteria;
 import akka.persistence.typed.javadsl.SignalHandler;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
@@ -58,6 +60,9 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
 
     /** Every event carries one of these, so that the catalog can be filled by several readers side by side. */
     public static final List<String> TAGS = List.of("repository-0", "repository-1", "repository-2", "repository-3");
+
+    /** Events. */
+    static final int SNAPSHOT_EVERY = 5000;
 
     private static final int MAX_DEFERRED = 256;
     private static final Duration RETRY = Duration.ofSeconds(10);
@@ -133,6 +138,28 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     @Override
     public EventHandler<RepositoryState, RepositoryEvent> eventHandler() {
         return RepositoryState::apply;
+    }
+
+    /** Of a full repository some tens of megabytes: seldom enough to cost less than the pushes, and a recovery takes seconds. */
+    @Override
+    public RetentionCriteria retentionCriteria() {
+        return RetentionCriteria.snapshotEvery(SNAPSHOT_EVERY, 2);
+    }
+
+    /** What is stored is a copy: the state goes on changing while it is written. */
+    @Override
+    public SnapshotAdapter<RepositoryState> snapshotAdapter() {
+        return new SnapshotAdapter<>() {
+            @Override
+            public Object toJournal(RepositoryState state) {
+                return state.snapshot();
+            }
+
+            @Override
+            public RepositoryState fromJournal(Object from) {
+                return RepositoryState.of((RepositorySnapshot) from);
+            }
+        };
     }
 
     /** This object outlives a failure of the journal, after which it recovers anew. */

@@ -45,6 +45,18 @@ public final class RepositoryState {
         }
     }
 
+    static RepositoryState of(RepositorySnapshot stored) {
+        RepositoryState state = new RepositoryState();
+        stored.manifests().forEach(state::add);
+        state.tags.putAll(stored.tags());
+        state.unlinked.addAll(stored.unlinked());
+        return state;
+    }
+
+    RepositorySnapshot snapshot() {
+        return new RepositorySnapshot(List.copyOf(manifests.values()), tags, List.copyOf(unlinked));
+    }
+
     Optional<PushedManifest> manifest(Digest digest) {
         return Optional.ofNullable(manifests.get(digest));
     }

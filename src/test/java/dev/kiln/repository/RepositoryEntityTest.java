@@ -4,7 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
+import akka.japi.Pair;
+import akka.persistence.testkit.PersistenceTestKitSnapshotPlugin;
+import akka.persistence.testkit.ProcessingSuccess;
+import akka.persistence.testkit.ReadEvents;
 import akka.persistence.testkit.javadsl.EventSourcedBehaviorTestKit;
+import akka.persistence.testkit.javadsl.SnapshotTestKit;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.oci.Descriptor;
@@ -21,15 +26,19 @@ import dev.kiln.testing.SettableClock;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -40,6 +49,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class RepositoryEntityTest {
     @RegisterExtension
     static final ActorSystemExtension ACTORS = ActorSystemExtension.with(EventSourcedBehaviorTestKit.config()
+            .withFallback(PersistenceTestKitSnapshotPlugin.config())
             .withFallback(ConfigFactory.parseString("akka.actor.provider = local"))
             .withFallback(ConfigFactory.parseResources("kiln-akka.conf")));
 
@@ -296,6 +306,57 @@ class RepositoryEntityTest {
         assertThat(last).isEqualTo(new BeginAnswer.Busy());
         clock.advance(Pins.LIFE);
         assertThat(pin(LAYER)).isNotNull();
+    }
+
+    /** A copy is stored, since the state changes while that is written; and a recovery reads what came after it alone. */
+    @Test
+    void aLongLifeIsNotGoneThroughAgain() throws Exception {
+        String id = "Repository|" + NAME;
+        List<Object> life = new ArrayList<>();
+        for (int i = 0; i < RepositoryEntity.SNAPSHOT_EVERY - 3; i++) {
+            life.add(new RepositoryEvent.TagDeleted(new Tag("t" + i), ANN, NOW));
+        }
+        repository.persistenceTestKit().persistForRecovery(id, life);
+        repository.restart();
+        PushedManifest signature = manifest("signature", List.of(CONFIG), Optional.of(INDEX.digest()));
+        push(IMAGE, LATEST);
+        push(signature);
+        deleteManifest(signature);
+        removal();
+        SnapshotTestKit snapshots = SnapshotTestKit.create(ACTORS.system());
+        Awaitility.await().until(() -> !snapshots.persistedInStorage(id).isEmpty());
+        push(INDEX, new Tag("after"));
+        assertThat(snapshots.persistedInStorage(id))
+                .extracting(Pair::second)
+                .containsExactly(new RepositorySnapshot(
+                        List.of(IMAGE), Map.of("latest", IMAGE.digest()), List.of(signature.digest())));
+        AtomicInteger read = new AtomicInteger();
+        repository.persistenceTestKit().withPolicy((persistenceId, operation) -> {
+            if (operation instanceof ReadEvents events) {
+                read.addAndGet(events.batch().size());
+            }
+            return ProcessingSuccess.getInstance();
+        });
+
+        repository.restart();
+
+        assertThat(read).hasValueLessThan(10);
+        repository.persistenceTestKit().resetPolicy();
+        assertThat(tagged(LATEST)).contains(IMAGE.digest());
+        assertThat(tagged(new Tag("after"))).contains(INDEX.digest());
+        assertThat(removal().digest()).as("what was under way goes on").isEqualTo(signature.digest());
+        assertThat(((DeleteAnswer.Refused) deleteManifest(IMAGE)).message())
+                .contains(INDEX.digest().value());
+    }
+
+    @Test
+    void theSnapshotKeepsItsForm() throws IOException {
+        PushedManifest signature = manifest("signature", List.of(CONFIG), Optional.of(IMAGE.digest()));
+        new GoldenJournal<>(ACTORS.system(), RepositorySnapshot.class, "repository")
+                .keepsItsForm(
+                        new RepositorySnapshot(
+                                List.of(signature), Map.of("latest", signature.digest()), List.of(IMAGE.digest())),
+                        "snapshot.v1");
     }
 
     static Stream<JsonSubTypes.Type> events() {
