@@ -63,6 +63,11 @@ public record BuildStatus(
                 key, phase, request, attempt, requestedAt, startedAt, endedAt, notBefore, manifest, failure, place);
     }
 
+    /** What is known when this was heard and {@code next} comes: what is built stays so, and what says less was overtaken. */
+    public BuildStatus then(BuildStatus next) {
+        return phase == Phase.BUILT ? this : next;
+    }
+
     public enum Phase {
         /** Never requested. */
         NEW,

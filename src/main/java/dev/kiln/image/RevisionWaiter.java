@@ -411,7 +411,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     }
 
     private Behavior<Message> onStatus(Status status) {
-        builds.put(status.status().key().platform(), status.status());
+        builds.merge(status.status().key().platform(), status.status(), BuildStatus::then);
         compose();
         return changed();
     }

@@ -37,6 +37,19 @@ class BuildStateTest {
     private static final Result SUCCESS = new Result.Succeeded(MANIFEST);
 
     @Test
+    void aStatusThatWasOvertakenTakesNothingFromWhatIsBuilt() {
+        BuildStatus queued = QUEUED.status(KEY);
+        BuildStatus built = BUILT.status(KEY);
+        BuildStatus cancelled = CANCELLED.status(KEY);
+
+        assertThat(queued.then(built)).isEqualTo(built);
+        assertThat(built.then(queued)).isEqualTo(built);
+        // Of all others the last word counts: a failure is retried, and a retry fails.
+        assertThat(cancelled.then(queued)).isEqualTo(queued);
+        assertThat(queued.then(cancelled)).isEqualTo(cancelled);
+    }
+
+    @Test
     void theFirstLeaseStartsTheFirstAttempt() {
         var decision = QUEUED.decideStart(requested(1), 7, "w1", TERMS, NOW);
 
