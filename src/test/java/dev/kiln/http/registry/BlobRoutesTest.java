@@ -1,0 +1,184 @@
+package dev.kiln.http.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import akka.http.javadsl.model.HttpRequest;
+import akka.http.javadsl.model.HttpResponse;
+import dev.kiln.blob.PushTerms;
+import dev.kiln.blob.PushedContent;
+import dev.kiln.blob.SettlingContent;
+import dev.kiln.blob.SharedFolder;
+import dev.kiln.http.wire.Call;
+import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.MediaTypes;
+import dev.kiln.oci.RepositoryName;
+import dev.kiln.oci.Tag;
+import dev.kiln.problem.Problem;
+import dev.kiln.repository.PushedManifest;
+import dev.kiln.repository.Pusher;
+import dev.kiln.repository.Repositories;
+import dev.kiln.repository.RepositoryCommand.BeginAnswer;
+import dev.kiln.repository.RepositoryCommand.DeleteAnswer;
+import dev.kiln.repository.RepositoryCommand.PutAnswer;
+import dev.kiln.repository.RepositoryCommand.Referrers;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is read as a blob while its owner and its link say different things. */
+class BlobRoutesTest {
+    private static final RepositoryName APP = new RepositoryName("team/app");
+    private static final byte[] MANIFEST = "{\"schemaVersion\":2}".getBytes(StandardCharsets.US_ASCII);
+    private static final Descriptor PUSHED =
+            new Descriptor(MediaTypes.OCI_MANIFEST, Digest.sha256(MANIFEST), MANIFEST.length);
+
+    @TempDir
+    Path directory;
+
+    private final Owners owners = new Owners();
+    private SharedFolder folder;
+    private PushedContent content;
+    private BlobRoutes blobs;
+
+    @BeforeEach
+    void open() throws IOException {
+        folder = SharedFolder.open(directory, InstantSource.system());
+        content = folder.pushed(new PushTerms(Duration.ofHours(1), Duration.ofHours(1), List.of()));
+        Pushing pushing =
+                new Pushing(owners, null, null, content, folder.content(), Runnable::run, Duration.ZERO, null);
+        blobs = new BlobRoutes(SettlingContent.ofOneNode(folder.content(), Runnable::run), Runnable::run, pushing);
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        folder.close();
+    }
+
+    private HttpResponse get(String method, boolean pushes) {
+        HttpRequest request = (method.equals("GET") ? HttpRequest.GET("/") : HttpRequest.HEAD("/"));
+        return blobs.get(Call.of(request, new CompletableFuture<>()), APP, PUSHED.digest(), pushes)
+                .toCompletableFuture()
+                .join();
+    }
+
+    /** Its event comes first and its link goes after it: in between the owner's word counts, whatever is on disk. */
+    @ParameterizedTest
+    @ValueSource(strings = {"GET", "HEAD"})
+    void aDeletedManifestIsNoBlobWhileItsLinkGoes(String method) throws Exception {
+        content.publishManifest(APP, PUSHED, MANIFEST);
+        owners.manifests.put(
+                PUSHED.digest(), new PushedManifest(PUSHED, List.of(), Optional.empty(), Optional.empty()));
+        HttpResponse there = get(method, true);
+        assertThat(there.status().intValue()).isEqualTo(200);
+        assertThat(there.getHeader("Cache-Control").orElseThrow().value()).isEqualTo("no-cache");
+
+        owners.manifests.clear();
+        assertThat(folder.content().links().find(APP, PUSHED.digest())).isPresent();
+        assertUnknown(method, true);
+
+        content.remove(APP, PUSHED.digest(), Optional.empty());
+        assertUnknown(method, true);
+    }
+
+    /** Where another manifest refers to it, it is still needed. */
+    @Test
+    void aDeletedManifestThatAnotherRefersToIsABlob() throws Exception {
+        content.publishManifest(APP, PUSHED, MANIFEST);
+        owners.users.put(PUSHED.digest(), Digest.sha256(new byte[0]));
+        assertThat(get("GET", true).status().intValue()).isEqualTo(200);
+    }
+
+    @Test
+    void whereNobodyMayPushNothingThatWasPushedIsRead() throws Exception {
+        content.publishManifest(APP, PUSHED, MANIFEST);
+        owners.manifests.put(
+                PUSHED.digest(), new PushedManifest(PUSHED, List.of(), Optional.empty(), Optional.empty()));
+        assertUnknown("GET", false);
+    }
+
+    private void assertUnknown(String method, boolean pushes) {
+        assertThatThrownBy(() -> get(method, pushes))
+                .rootCause()
+                .isInstanceOf(Problem.class)
+                .hasMessage("this repository has no blob of that digest");
+    }
+
+    /** What the owners of repositories say, as far as a look-up of a blob asks them. */
+    private static final class Owners implements Repositories {
+        final Map<Digest, PushedManifest> manifests = new ConcurrentHashMap<>();
+        final Map<Digest, Digest> users = new ConcurrentHashMap<>();
+
+        @Override
+        public CompletionStage<Optional<PushedManifest>> manifest(RepositoryName repository, Digest digest) {
+            return CompletableFuture.completedFuture(Optional.ofNullable(manifests.get(digest)));
+        }
+
+        @Override
+        public CompletionStage<Optional<Digest>> user(RepositoryName repository, Digest digest) {
+            return CompletableFuture.completedFuture(Optional.ofNullable(users.get(digest)));
+        }
+
+        @Override
+        public CompletionStage<Optional<PushedManifest>> manifest(RepositoryName repository, Tag tag) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<List<Tag>> tags(RepositoryName repository, String after) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<Referrers> referrers(
+                RepositoryName repository, Digest subject, Optional<String> artifactType, Optional<Digest> after) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<BeginAnswer> begin(RepositoryName repository, List<Digest> digests) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<PutAnswer> put(
+                RepositoryName repository, BeginAnswer.Pinned pin, PushedManifest manifest, List<Tag> tags, Pusher by) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void release(RepositoryName repository, BeginAnswer.Pinned pin) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<DeleteAnswer> deleteTag(RepositoryName repository, Tag tag, Pusher by) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<DeleteAnswer> deleteManifest(RepositoryName repository, Digest digest, Pusher by) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<DeleteAnswer> deleteBlob(RepositoryName repository, Digest digest) {
+            throw new UnsupportedOperationException();
+        }
+    }
+}
