@@ -38,6 +38,11 @@ public record Preference(Duration longestWait, String applied) {
         return async;
     }
 
+    /** Whether a client with this plan waits as it said (RFC 7240, 3): neither cut short by the plan, nor held longer. */
+    public boolean isAppliedBy(WaitPlan plan) {
+        return plan.patience().equals(WaitPlan.longer(longestWait, WaitPlan.TO_LOOK));
+    }
+
     private static boolean isSeconds(String text) {
         return !text.isEmpty() && text.length() <= MAX_DIGITS && text.chars().allMatch(c -> c >= '0' && c <= '9');
     }

@@ -4,8 +4,11 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -25,7 +28,7 @@ public final class WaitPlans {
     /**
      * Which clients a plan is for.
      *
-     * @param agents names of products, in lower case
+     * @param agents names of products, in lower case, or names with what follows them: {@code name/version}
      * @param with another product that must be there too
      * @param from the least version, of {@code with} where that is given, else of the agent
      * @param below the version that is too new
@@ -41,11 +44,13 @@ public final class WaitPlans {
         }
 
         private long conditions() {
-            return Stream.of(with, from, below).filter(Optional::isPresent).count();
+            long said = Stream.of(with, from, below).filter(Optional::isPresent).count();
+            return agents.stream().anyMatch(agent -> agent.contains("/")) ? said + 1 : said;
         }
 
         private boolean fits(UserAgent.Product product, UserAgent agent) {
-            if (!agents.contains(product.name())) {
+            String whole = product.name() + "/" + product.version().toLowerCase(Locale.ROOT);
+            if (!agents.contains(product.name()) && !agents.contains(whole)) {
                 return false;
             }
             Optional<UserAgent.Product> versioned = with.isEmpty() ? Optional.of(product) : agent.product(with.get());
@@ -79,6 +84,11 @@ public final class WaitPlans {
                         .map(f -> new Family(f.agents(), f.with(), f.from(), f.below(), change.apply(f.plan())))
                         .toList(),
                 change.apply(unknown));
+    }
+
+    /** The names of all families. */
+    public Set<String> families() {
+        return families.stream().map(family -> family.plan().family()).collect(Collectors.toSet());
     }
 
     /** The plan for a client, by its {@code User-Agent}. */

@@ -26,10 +26,11 @@ final class ClientsReader {
     private static final String UNKNOWN = "unknown";
     private static final String LIKE = "like";
     private static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9._-]{0,62}");
+    private static final Pattern AGENT = Pattern.compile(NAME + "(/" + NAME + ")?");
     private static final Duration SHORTEST = Duration.ofMillis(100);
     private static final Duration LONGEST = Duration.ofDays(1);
     private static final Set<Integer> LATER = Set.of(429, 503);
-    private static final Set<Integer> NEVER = Set.of(403, 404, 424);
+    private static final Set<Integer> NEVER = Set.of(403, 424);
 
     private final Section clients;
     private final Section defaults;
@@ -128,7 +129,10 @@ final class ClientsReader {
 
     private static Supplier<WaitPlans.Family> family(String name, Section family) {
         family.isSet(LIKE);
-        List<String> agents = family.texts("agents", "a list of product names in lower case", ClientsReader::isName);
+        List<String> agents = family.texts(
+                "agents",
+                "a list of product names in lower case, such as regclient or regclient/regsync",
+                text -> AGENT.matcher(text).matches());
         Optional<String> with = family.isSet("with")
                 ? family.text("with", "a product's name in lower case", ClientsReader::isName)
                 : Optional.empty();

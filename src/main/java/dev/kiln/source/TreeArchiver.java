@@ -51,8 +51,10 @@ final class TreeArchiver {
     /** Git LFS, docs/spec.md: "the pointer file must be less than 1024 bytes". */
     private static final int MAX_POINTER = 1024;
 
-    private static final byte[] POINTER_START =
-            "version https://git-lfs.github.com/spec/v1".getBytes(StandardCharsets.US_ASCII);
+    /** git-lfs still reads its names from before it had this one. */
+    private static final Pattern POINTER_START = Pattern.compile(
+            "^version (https://git-lfs\\.github\\.com/spec/v1|https://hawser\\.github\\.com/spec/v1|http://git-media\\.io/v/2)\\s");
+
     private static final Pattern POINTER_OID = Pattern.compile("(?m)^oid [a-z0-9]+:[0-9a-f]{32,}\\s*$");
 
     /** Verdicts are for ever: a commit's id is that of all its files. */
@@ -246,11 +248,8 @@ final class TreeArchiver {
     }
 
     private static boolean isPointer(byte[] content) {
-        return content.length > POINTER_START.length
-                && Arrays.equals(content, 0, POINTER_START.length, POINTER_START, 0, POINTER_START.length)
-                && POINTER_OID
-                        .matcher(new String(content, StandardCharsets.ISO_8859_1))
-                        .find();
+        String text = new String(content, StandardCharsets.ISO_8859_1);
+        return POINTER_START.matcher(text).find() && POINTER_OID.matcher(text).find();
     }
 
     private static void checkPath(byte[] path) throws SourceException {

@@ -92,6 +92,25 @@ class HopSignerTest {
     }
 
     @Test
+    void whoRepeatsA429AtOnceIsHeldBeforeEachHoweverLittlePatienceIsLeft() {
+        WaitPlan plain = Plans.plan(Duration.ofSeconds(25), Duration.ofSeconds(26));
+        WaitPlan plan = new WaitPlan(
+                plain.family(),
+                plain.hop(),
+                plain.patience(),
+                true,
+                Duration.ofSeconds(10),
+                true,
+                false,
+                plain.answers());
+        Hop last = new Hop(1, START, Optional.empty());
+
+        assertThat(last.hold(plan, START.plusSeconds(25))).isEqualTo(Duration.ofSeconds(10));
+        assertThat(last.hold(plan, START.plusSeconds(27))).isEqualTo(Duration.ofSeconds(10));
+        assertThat(last.hold(plain, START.plusSeconds(25))).isEqualTo(Duration.ofSeconds(1));
+    }
+
+    @Test
     void whoRepeatsTheLastHopIsToldSoonThatItsPatienceHasPassed() {
         WaitPlan plan = Plans.plan(Duration.ofSeconds(25), Duration.ofSeconds(250));
         Hop last = new Hop(9, START, Optional.empty());

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What the README promises: the server as it comes, and its demonstration image by every client. */
+/** The server as it comes: its greeting, and its demonstration image by every client. */
 @Tag("clients")
 final class DemonstrationIT {
     private static final String HELLO = "Hello from Kiln: demo/hello at [0-9a-f]{12} for linux/";
@@ -60,6 +60,7 @@ final class DemonstrationIT {
 
         SavedImage saved = client.saved(image, architecture);
         assertThat(saved.platform()).isEqualTo("linux/" + architecture);
+        assertThat(saved.mode("hello")).as("else a machine seems to forbid it").contains(0755);
         assertThat(saved.file("hello.txt")).get().asString().matches(HELLO + architecture + "(/v8)?\n");
     }
 
@@ -75,7 +76,10 @@ final class DemonstrationIT {
         if (run.exit() == 0) {
             assertThat(run.lastLine()).matches(HELLO + "amd64");
         } else {
-            assertThat(run.output()).as("%s", run.command()).matches(NOT_ALLOWED_HERE);
+            assertThat(run.output())
+                    .as("%s", run.command())
+                    .matches(NOT_ALLOWED_HERE)
+                    .doesNotContain("\"/hello\": permission denied");
         }
     }
 

@@ -3,9 +3,11 @@ package dev.kiln.clients;
 import static dev.kiln.testing.PullBench.AMD;
 import static dev.kiln.testing.PullBench.ARM;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.kiln.blob.SettlingContent;
 import dev.kiln.client.HintTokens;
+import dev.kiln.client.WaitPlans;
 import dev.kiln.clients.ScriptedClient.Pulled;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.RepositoryConfig;
@@ -27,6 +29,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -54,6 +57,8 @@ class EveryFamilyTest {
             "oras resolve",
             "helm",
             "notation",
+            "harbor",
+            "curl",
             "unknown");
 
     @TempDir
@@ -184,6 +189,18 @@ class EveryFamilyTest {
         bench.world.after(time, () -> bench.end(() -> bench.succeeds(AMD)));
     }
 
+    @Test
+    void hasAClientOfEveryFamily() {
+        WaitPlans shipped = Plans.shipped(HOP, PATIENCE);
+        Set<String> families = new TreeSet<>(shipped.families());
+        families.add("unknown");
+
+        assertThat(clients()
+                        .map(client ->
+                                shipped.plan(Optional.of(client.userAgent())).family()))
+                .containsAll(families);
+    }
+
     @ParameterizedTest
     @MethodSource("clients")
     void aBuildThatIsLongerThanAHopEndsInAnImage(ScriptedClient client) {
@@ -230,8 +247,15 @@ class EveryFamilyTest {
     @ParameterizedTest
     @MethodSource("clients")
     void aFullQueueIsToldAfterAHold(ScriptedClient client) {
-        full.next();
-        Pulled pulled = full.pull(client, "main");
+        // The clock is set on as soon as the pull is held, which may be before the queue has answered.
+        Pulled pulled = await().pollInSameThread()
+                .atMost(Duration.ofMinutes(1))
+                .until(
+                        () -> {
+                            full.next();
+                            return full.pull(client, "main");
+                        },
+                        told -> !told.header("Warning").contains("building; "));
 
         assertThat(pulled.status()).as(pulled.exchanges().toString()).isIn(429, 503);
         assertThat(pulled.header("Warning")).contains("the build queue is full; pull again in some minutes");

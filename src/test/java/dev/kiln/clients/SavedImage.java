@@ -77,14 +77,41 @@ final class SavedImage {
         return found;
     }
 
-    private static Map<String, byte[]> untar(byte[] bytes) throws IOException {
+    /** The permissions of a file in the last layer that has it. */
+    Optional<Integer> mode(String path) {
+        Optional<Integer> found = Optional.empty();
+        try {
+            for (byte[] layer : layers) {
+                try (TarArchiveInputStream tar = tar(layer)) {
+                    for (TarArchiveEntry entry = tar.getNextEntry(); entry != null; entry = tar.getNextEntry()) {
+                        if (name(entry).equals(path)) {
+                            found = Optional.of(entry.getMode() & 0777);
+                        }
+                    }
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return found;
+    }
+
+    private static String name(TarArchiveEntry entry) {
+        return entry.getName().replaceFirst("^(\\./|/)", "");
+    }
+
+    private static TarArchiveInputStream tar(byte[] bytes) throws IOException {
         boolean gzipped = bytes.length > 1 && bytes[0] == 0x1f && (bytes[1] & 0xff) == 0x8b;
         InputStream plain = new ByteArrayInputStream(bytes);
+        return new TarArchiveInputStream(gzipped ? new GZIPInputStream(plain) : plain);
+    }
+
+    private static Map<String, byte[]> untar(byte[] bytes) throws IOException {
         Map<String, byte[]> files = new HashMap<>();
-        try (TarArchiveInputStream tar = new TarArchiveInputStream(gzipped ? new GZIPInputStream(plain) : plain)) {
+        try (TarArchiveInputStream tar = tar(bytes)) {
             for (TarArchiveEntry entry = tar.getNextEntry(); entry != null; entry = tar.getNextEntry()) {
                 if (entry.isFile()) {
-                    files.put(entry.getName().replaceFirst("^(\\./|/)", ""), tar.readAllBytes());
+                    files.put(name(entry), tar.readAllBytes());
                 }
             }
         }

@@ -84,6 +84,8 @@ record ScriptedClient(
                 containerd("containerd 2.3.2", "containerd/v2.3.2", 5, true).givingUpAfter(Duration.ofSeconds(30), 5),
                 containerd("docker 28, containerd store", engine("28.0.4", " containerd-client/v1.7.25"), 6, false),
                 containerd("docker 29.1", engine("29.1.0", " containerd-client/2.2.1"), 6, true),
+                containerd("docker 29.6", engine("29.6.0", " containerd-client/2.3.1"), 6, true)
+                        .givingUpAfter(Duration.ofSeconds(30), 1),
                 containerd("docker 29.7", engine("29.7.2", " containerd-client/2.3.3+unknown"), 5, true)
                         .givingUpAfter(Duration.ofSeconds(30), 5),
                 containerd("buildkit", "buildkit/v0.26", 5, true),
@@ -106,10 +108,13 @@ record ScriptedClient(
                 ggcr("cosign", "cosign/v3.1.2 (linux; amd64) go-containerregistry/v0.21.9", Set.of(429, 503))
                         .within(Duration.ofMinutes(3)),
                 of("regctl", "regclient/regctl (v0.11.5)", false, First.GET, Repeats.regclient()),
+                of("regsync", "regclient/regsync (v0.11.5)", false, First.GET, Repeats.regclient()),
                 of("oras", "oras/1.3.3", false, First.GET, Repeats.oras()),
                 of("oras resolve", "oras/1.3.3", false, First.HEAD, Repeats.oras()),
                 of("helm", "Helm/3.19.0", false, First.GET, Repeats.oras()),
                 of("notation", "notation/1.3.0", false, First.HEAD, Repeats.NONE),
+                of("harbor", "harbor-registry-client", true, First.HEAD, Repeats.NONE),
+                of("curl", "curl/8.5.0", false, First.GET, Repeats.NONE),
                 of("unknown", "Java-http-client/17", false, First.GET, Repeats.containersImage()));
     }
 

@@ -47,6 +47,7 @@ class WaitPlansTest {
             cosign/v3.1.2 (linux; amd64) go-containerregistry/v0.21.9   | cosign
             flux/v2 go-containerregistry/v0.20.1                        | go-containerregistry
             regclient/regctl (v0.11.5)                                  | regclient
+            regclient/regsync (v0.11.5)                                 | regsync
             oras/1.3.3                                                  | oras
             Helm/3.14.0                                                 | oras
             notation/1.3.0                                              | notation
@@ -111,9 +112,9 @@ class WaitPlansTest {
         assertThat(plan("", "kiln.clients.pollers { agents = [renovatebot], starts-builds = false }", "RenovateBot/38")
                         .startsBuilds())
                 .isFalse();
-        assertThat(plan("clients.cosign { whole-index = false, failed.status = 404 }", "cosign/v3")
+        assertThat(plan("clients.cosign { whole-index = false, failed.status = 403 }", "cosign/v3")
                         .answer(Situation.FAILED))
-                .isEqualTo(new FinalAnswer(404, Optional.empty()));
+                .isEqualTo(new FinalAnswer(403, Optional.empty()));
         assertThat(plan("clients.unknown.redirects = true", "x/1").patience()).isEqualTo(Duration.ofSeconds(250));
     }
 

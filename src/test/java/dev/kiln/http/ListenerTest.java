@@ -93,6 +93,15 @@ class ListenerTest {
                     .isEqualTo("respond-async");
             assertThat(wire.request("GET", APP + "notyet").header("Preference-Applied"))
                     .isEmpty();
+            assertThat(wire.request("GET", APP + "notyet", "Prefer: wait=9").header("Preference-Applied"))
+                    .isEqualTo("wait=9");
+            assertThat(wire.request("GET", APP + "notyet", "Prefer: wait=9999").header("Preference-Applied"))
+                    .as("longer than the repository's patience")
+                    .isEmpty();
+            assertThat(wire.request("GET", APP + "notyet", "Prefer: wait=0", "User-Agent: containerd/1.6.20")
+                            .header("Preference-Applied"))
+                    .as("held for longer, since it repeats a 429 at once")
+                    .isEmpty();
             assertThat(wire.request("GET", APP + "latest?platform=all&platform=linux/arm64")
                             .status())
                     .isEqualTo(400);

@@ -40,6 +40,18 @@ class RequestTableTest {
     }
 
     @Test
+    void urlPointersAreForNobodyWhereTheExperimentIsOff() throws Exception {
+        try (Wire wire = new Wire(server.startWithoutExperiments().publicPort())) {
+            Answer answer = wire.request(
+                    "GET",
+                    "/v2/team/app/manifests/latest",
+                    "Accept: " + POINTERS + ", application/vnd.oci.image.index.v1+json");
+            assertThat(answer.header("Content-Type")).isEqualTo("application/vnd.oci.image.index.v1+json");
+            assertThat(answer.header("Docker-Content-Digest")).startsWith("sha256:");
+        }
+    }
+
+    @Test
     void whatMayChangeWithTheNextAnswerHasNoDigest() throws Exception {
         try (Wire wire = new Wire(server.port())) {
             Answer answer = wire.request("GET", "/v2/team/app/manifests/latest", "Accept: " + POINTERS);

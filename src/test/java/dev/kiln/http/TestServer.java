@@ -53,6 +53,16 @@ final class TestServer implements AutoCloseable {
         server = start(config(http, Duration.ofSeconds(25), 0, usernames));
     }
 
+    /** A second pair of listeners, without what is an experiment. */
+    HttpServer startWithoutExperiments() throws Exception {
+        return start(config(
+                new KilnConfig.Http("127.0.0.1", 0, Optional.empty(), List.of()),
+                Duration.ofSeconds(25),
+                0,
+                false,
+                new KilnConfig.Experimental(false)));
+    }
+
     private HttpServer start(KilnConfig config) throws Exception {
         return HttpServer.start(
                         kit.system(),
@@ -103,6 +113,15 @@ final class TestServer implements AutoCloseable {
     }
 
     private static KilnConfig config(KilnConfig.Http http, Duration hop, int adminPort, boolean usernames) {
+        return config(http, hop, adminPort, usernames, new KilnConfig.Experimental(true));
+    }
+
+    private static KilnConfig config(
+            KilnConfig.Http http,
+            Duration hop,
+            int adminPort,
+            boolean usernames,
+            KilnConfig.Experimental experimental) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/**"),
                 Optional.of(new RepositoryConfig.GitSourceConfig(
@@ -139,7 +158,7 @@ final class TestServer implements AutoCloseable {
                 Map.of(),
                 new KilnConfig.Worker(1, List.of("*"), List.of("*"), 60000, Duration.ofSeconds(1)),
                 new KilnConfig.Queue(10, 10, Duration.ofSeconds(120), Duration.ofSeconds(5)),
-                new KilnConfig.Experimental(true),
+                experimental,
                 new KilnConfig.Hints(usernames),
                 ClusterConfig.ALONE,
                 new ClusterConfig.Leaving(Duration.ZERO, Duration.ZERO),

@@ -2,6 +2,8 @@ package dev.kiln.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.kiln.client.WaitPlans;
+import dev.kiln.testing.Plans;
 import dev.kiln.testing.Wire;
 import dev.kiln.testing.Wire.Answer;
 import java.io.IOException;
@@ -13,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -32,7 +35,13 @@ class WaitMatrixTest {
         CLIENTS.put("containerd 2.3.0, 2.3.1", "containerd/v2.3.1");
         CLIENTS.put("containerd 2.3.2 and later", "containerd/v2.3.4");
         CLIENTS.put(
-                "Docker Engine, containerd image store",
+                "Docker Engine, containerd image store below 2.3",
+                ENGINE.formatted("29.1.0", " containerd-client/2.2.1 storage-driver/overlayfs"));
+        CLIENTS.put(
+                "Docker Engine, containerd image store 2.3.0, 2.3.1",
+                ENGINE.formatted("29.6.0", " containerd-client/2.3.1 storage-driver/overlayfs"));
+        CLIENTS.put(
+                "Docker Engine, containerd image store 2.3.2 and later",
                 ENGINE.formatted("29.7.2", " containerd-client/2.3.3+unknown storage-driver/overlayfs"));
         CLIENTS.put("Docker Engine, graph driver", ENGINE.formatted("20.10.24", ""));
         CLIENTS.put("BuildKit, buildx", "buildkit/v0.26");
@@ -44,7 +53,8 @@ class WaitMatrixTest {
         CLIENTS.put("crane", "crane/v0.20.3 go-containerregistry/v0.20.3");
         CLIENTS.put("kaniko, ko, flux, trivy", "go-containerregistry/v0.21.9");
         CLIENTS.put("cosign", "cosign/v3.1.2 (linux; amd64) go-containerregistry/v0.21.9");
-        CLIENTS.put("regctl, regsync, zot", "regclient/regctl (v0.11.5)");
+        CLIENTS.put("regctl, zot", "regclient/regctl (v0.11.5)");
+        CLIENTS.put("regsync, regbot", "regclient/regsync (v0.11.5)");
         CLIENTS.put("oras, helm", "oras/1.3.3");
         CLIENTS.put("notation", "notation/1.3.0");
         CLIENTS.put("Harbor", "harbor-registry-client");
@@ -56,7 +66,9 @@ class WaitMatrixTest {
             "containerd, CRI, `ctr`, nerdctl",
             "containerd 2.3.0, 2.3.1",
             "containerd 2.3.2 and later",
-            "Docker Engine, containerd image store",
+            "Docker Engine, containerd image store below 2.3",
+            "Docker Engine, containerd image store 2.3.0, 2.3.1",
+            "Docker Engine, containerd image store 2.3.2 and later",
             "BuildKit, buildx");
 
     private TestServer server;
@@ -69,6 +81,17 @@ class WaitMatrixTest {
     @AfterAll
     void stop() {
         server.close();
+    }
+
+    @Test
+    void hasAClientOfEveryFamily() throws IOException {
+        WaitPlans shipped = Plans.shipped(Duration.ofSeconds(25), Duration.ofSeconds(250));
+        Set<String> families = new TreeSet<>(shipped.families());
+        families.add("unknown");
+
+        assertThat(CLIENTS.values().stream()
+                        .map(agent -> shipped.plan(Optional.of(agent)).family()))
+                .containsAll(families);
     }
 
     @Test

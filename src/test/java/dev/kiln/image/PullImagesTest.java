@@ -510,6 +510,15 @@ class PullImagesTest {
         }
     }
 
+    /** The last index that there will be. */
+    private static PullAnswer wholeAnswer(PullBench bench, Pull pull) {
+        return Awaitility.await()
+                .until(
+                        () -> answer(bench.images(HINTED), pull),
+                        answer -> answer instanceof PullAnswer.Served served
+                                && served.missing().isEmpty());
+    }
+
     private static void assertProblem(PullImages images, Pull pull, ProblemCode code, PullBench bench) {
         bench.sources.says(pull.tag().value(), new Meaning.Unknown(false, "no branch is called so"));
         assertProblem(images, pull, code);
@@ -577,7 +586,7 @@ class PullImagesTest {
             bench.means("main");
             bench.succeeds(AMD);
             bench.succeeds(ARM);
-            PullAnswer before = answer(bench.images(HINTED), pull("main"));
+            PullAnswer before = wholeAnswer(bench, pull("main"));
 
             PullImages images = bench.images(HINTED);
             bench.sources.says("main", new Meaning.Unavailable("git did not answer"));
@@ -594,7 +603,7 @@ class PullImagesTest {
             bench.means("main");
             bench.succeeds(AMD);
             bench.succeeds(ARM);
-            PullAnswer before = answer(bench.images(HINTED), pull("main", ARM));
+            PullAnswer before = wholeAnswer(bench, pull("main", ARM));
 
             PullImages images = bench.images(HINTED);
             List.of("main", "main-linux-arm64", "other", "other-linux-arm64")

@@ -151,10 +151,17 @@ class TreeArchiverTest {
         assertThat(refusal(tree)).hasMessageContaining("submodules are not supported, add the files: vendor/lib");
     }
 
-    @Test
-    void anLfsPointerIsRefusedByName() {
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "https://git-lfs.github.com/spec/v1",
+                "https://hawser.github.com/spec/v1",
+                "http://git-media.io/v/2"
+            })
+    void anLfsPointerIsRefusedByName(String version) {
+        String pointer = POINTER.replace("https://git-lfs.github.com/spec/v1", version);
         TreeFormatter tree = new TreeFormatter();
-        tree.append("model.bin", FileMode.REGULAR_FILE, origin.blob(POINTER.getBytes(StandardCharsets.UTF_8)));
+        tree.append("model.bin", FileMode.REGULAR_FILE, origin.blob(pointer.getBytes(StandardCharsets.UTF_8)));
 
         assertThat(refusal(tree)).hasMessageContaining("Git LFS is not supported, add the file itself: model.bin");
     }

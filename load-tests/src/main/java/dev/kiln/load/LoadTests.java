@@ -20,11 +20,15 @@ import java.util.concurrent.CopyOnWriteArrayList;
  */
 public final class LoadTests {
     private static final int BLOB_CONNECTIONS = 4;
+    private static final int SMALL_CONNECTIONS = 16;
+    private static final long LAYER_BYTES = 64_000_000;
+    private static final long SMALL_BYTES = 4_000;
+    private static final long HUGE_BYTES = 1_000_000_000;
     private static final int WARM_UP_SLICE = 2;
     private static final PrintStream OUT = System.out;
 
     private static final Set<Scenario> SINGLE =
-            EnumSet.of(Scenario.MANIFEST, Scenario.BLOB, Scenario.FIRST, Scenario.HUGE);
+            EnumSet.of(Scenario.MANIFEST, Scenario.BLOB, Scenario.PUSH, Scenario.FIRST, Scenario.HUGE);
 
     private final Options options;
     private final Path work;
@@ -94,6 +98,9 @@ public final class LoadTests {
         if (options.scenarios().contains(Scenario.BLOB)) {
             blobs(servers);
         }
+        if (options.scenarios().contains(Scenario.PUSH)) {
+            pushes(servers.subList(0, 2));
+        }
         if (options.scenarios().contains(Scenario.FIRST)) {
             firstPull(kiln);
         }
@@ -127,7 +134,6 @@ public final class LoadTests {
         Comparison comparison = new Comparison("warm pulls through HAProxy", "pulls", 1);
         List<Server> servers = List.of(three, one);
         for (Server server : servers) {
-            // each node for itself
             warmUp(server, slice -> Manifests.measure(slice, pulls, WARM_UP_SLICE));
         }
         rounds(
@@ -269,6 +275,41 @@ public final class LoadTests {
         report.atMost(1.2, many / few, "256 MB blob, peak memory with 50 connections over that with 5");
     }
 
+    private void pushes(List<Server> servers) throws IOException, InterruptedException {
+        push("push of 64 MB layers, " + BLOB_CONNECTIONS + " connections", servers, LAYER_BYTES, BLOB_CONNECTIONS, 0.6);
+        push("push of 4 kB layers, " + SMALL_CONNECTIONS + " connections", servers, SMALL_BYTES, SMALL_CONNECTIONS, 1);
+        Pushes huge = new Pushes(servers.get(0), "pushed/huge", HUGE_BYTES);
+        double few = peak(huge, servers.get(0), 5);
+        double many = peak(huge, servers.get(0), 50);
+        report.note(
+                "kiln's resident memory: %.0f MB at most with 5 pushers of 1 GB layers, %.0f MB with 50",
+                few / 1e6, many / 1e6);
+        report.atMost(1.2, many / few, "push of 1 GB layers, peak memory with 50 pushers over that with 5");
+    }
+
+    private void push(String title, List<Server> servers, long size, int connections, double target)
+            throws IOException, InterruptedException {
+        boolean large = size >= LAYER_BYTES;
+        Comparison comparison = large ? new Comparison(title, "MB", 1e6) : new Comparison(title, "layers", 1);
+        for (Server server : servers) {
+            warmUp(server, slice -> new Pushes(slice, "pushed/app", size).measure(connections, WARM_UP_SLICE, large));
+        }
+        rounds(
+                title,
+                servers,
+                server -> comparison.add(
+                        server.name(),
+                        new Pushes(server, "pushed/app", size).measure(connections, options.seconds(), large)));
+        report.add(comparison);
+        report.atLeast(target, comparison.ratio("kiln", "docker-registry"), title + ", of docker-registry");
+    }
+
+    private double peak(Pushes pushes, Server server, int connections) throws IOException, InterruptedException {
+        server.forgetPeak();
+        pushes.measure(connections, options.seconds(), true);
+        return server.peakBytes();
+    }
+
     private double peak(Server server, String path, int connections) throws IOException, InterruptedException {
         server.forgetPeak();
         Blobs.measure(server, path, connections, options.seconds());
@@ -337,8 +378,10 @@ public final class LoadTests {
 
     /** Until the server has had so much CPU time: where others use the machine too, a compiler needs longer to get it. */
     private void warmUp(Server server, Measurement load) throws IOException, InterruptedException {
-        double until = server.cpuSeconds() + options.warmUp();
-        long deadline = System.nanoTime() + 4L * options.warmUp() * 1_000_000_000L;
+        // Each of its processes compiles for itself.
+        int seconds = options.warmUp() * server.counted().size();
+        double until = server.cpuSeconds() + seconds;
+        long deadline = System.nanoTime() + 4L * seconds * 1_000_000_000L;
         while (server.cpuSeconds() < until && System.nanoTime() < deadline) {
             load.of(server);
         }

@@ -35,6 +35,7 @@ record Options(
     enum Scenario {
         MANIFEST,
         BLOB,
+        PUSH,
         FIRST,
         HUGE,
         CLUSTER,
@@ -47,10 +48,10 @@ record Options(
               --seconds N     of one measurement (5)
               --warm-up N     CPU seconds of each server before the first measurement of a scenario (15)
               --tags N        that a cluster is asked for, beside a tenth of them (1000)
-              --short         3 rounds of 2 seconds after 6 of warm-up, 200 tags: about seven minutes
+              --short         3 rounds of 2 seconds after 6 of warm-up, 200 tags: about nine minutes
               --long          10 rounds of 10 seconds after 30 of warm-up, and the 2 GB layer
-              --only LIST     of manifest, blob, first, huge, cluster, recovery, separated by commas (all
-                              but huge)
+              --only LIST     of manifest, blob, push, first, huge, cluster, recovery, separated by commas
+                              (all but huge)
               --jvm ARG       a Java option for Kiln; may be repeated
               --jar FILE      Kiln (target/kiln.jar)
               --try-cluster FILE  what runs a cluster (cluster-config/try-cluster)

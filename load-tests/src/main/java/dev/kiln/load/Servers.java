@@ -26,6 +26,7 @@ final class Servers {
                   admin.port = 0
                   repository-defaults.build.timeout = 5m
                   repositories = [
+                    { name = "pushed/**", push = true }
                     { name = small, source.url = "%3$s/{name}.git", platforms = ["linux/amd64", "linux/arm64"], builder = small }
                     { name = large, source.url = "%3$s/{name}.git", platforms = ["linux/amd64"], builder = large }
                     { name = huge, source.url = "%3$s/{name}.git", platforms = ["linux/amd64"], builder = huge }

@@ -176,10 +176,10 @@ final class ManifestRoutes {
         }
         return answer.thenApply(a -> {
             HttpResponse response = render(call, plan, a);
-            return preference.isEmpty() || a instanceof Served
-                    ? response
-                    : response.addHeader(
-                            Headers.of("Preference-Applied", preference.get().applied()));
+            return preference
+                    .filter(p -> !(a instanceof Served) && p.isAppliedBy(plan))
+                    .map(p -> response.addHeader(Headers.of("Preference-Applied", p.applied())))
+                    .orElse(response);
         });
     }
 
