@@ -9,8 +9,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.kiln.build.BuildEvent;
 import dev.kiln.cluster.ClusterProcesses.Node;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.oci.Platform;
 import dev.kiln.testing.PullClient;
 import dev.kiln.testing.PullClient.Answer;
+import dev.kiln.testing.PushClient;
+import dev.kiln.testing.RandomImages;
+import dev.kiln.testing.RandomImages.Blob;
+import dev.kiln.testing.RandomImages.Image;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -25,6 +30,8 @@ import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -107,6 +114,54 @@ class FarmIT extends ClusterIntegration {
         } finally {
             logs.forEach(Followed::close);
         }
+    }
+
+    /** The push goes through one node, the owner of its build may be on another, and the attempt that waits runs on a third. */
+    @Test
+    void anImageIsPushedThroughEveryNodeWhileItsAttemptWaitsOnAnother() throws Exception {
+        String farm = """
+                kiln.http.public-url = "http://registry.invalid"
+                kiln.builders.make { type = push, command = ["sh", "-c", "echo push to $KILN_PUSH_URL"] }
+                """;
+        Node one = cluster.registry("one", farm);
+        Node two = cluster.registry("two", farm);
+        cluster.builder("builder", List.of(AMD64), farm);
+        BuildKey build = ClusterProcesses.build(cluster.branch("main"), AMD64);
+        cluster.startAll();
+        CompletableFuture<Answer> pull = one.client().pull("main?platform=linux/amd64");
+        Pattern address = Pattern.compile("push to http://registry.invalid/v2/(b/[a-z2-7]+/team/app)\n");
+        String log = "/api/v1/builds/" + build.id() + "/log";
+        await("the farm is told")
+                .atMost(ClusterProcesses.SOON)
+                .until(() -> address.matcher(two.get(log).text()).find());
+        Matcher told = address.matcher(two.get(log).text());
+        assertThat(told.find()).isTrue();
+        List<PushClient> nodes =
+                List.of(new PushClient(one.url(), told.group(1)), new PushClient(two.url(), told.group(1)));
+        Image image = new RandomImages(3).image(Platform.of(AMD64));
+        List<Blob> blobs = new ArrayList<>(image.layers());
+        blobs.add(image.config());
+        for (int i = 0; i < blobs.size(); i++) {
+            nodes.get(i % 2).push(blobs.get(i).bytes().toArray());
+        }
+
+        PushClient.Answer pushed = put(nodes.get(1), image.manifest());
+        assertThat(pushed.status()).as(pushed.toString()).isEqualTo(201);
+
+        assertThat(PullClient.join(pull).children())
+                .containsEntry(AMD64, image.manifest().digest());
+        two.client().readAll(PullClient.join(two.client().pull("main?platform=linux/amd64")));
+        for (PushClient node : nodes) {
+            assertThat(put(node, image.manifest()).status()).as("said again").isEqualTo(201);
+            assertThat(node.send("POST", "blobs/uploads/").status()).isEqualTo(403);
+        }
+    }
+
+    private static PushClient.Answer put(PushClient node, Blob manifest) {
+        return node.putManifest(
+                manifest.digest().value(),
+                manifest.mediaType(),
+                manifest.bytes().toArray());
     }
 
     private static long sum(String count, Node... nodes) {
