@@ -8,6 +8,7 @@ import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.TestAuthority;
 import dev.kiln.testing.Wire;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A registry whose public name and TLS are a proxy's: nginx, which says {@code X-Forwarded-*}, or HAProxy, which says
  * {@code Forwarded}. Redirects stay on that name and scheme, whatever anybody says.
  */
-@Tag("long")
+@Tag("clients")
 final class BehindProxiesIT {
     private static final Map<String, Gate> GATES = Map.of("nginx", Gate.closed(), "haproxy", Gate.closed());
     private static final Gate NEVER = Gate.closed();
@@ -100,7 +101,7 @@ final class BehindProxiesIT {
             for (Client client : Client.all(Files.createDirectory(temp.resolve(kind)))) {
                 String name = kind + "/" + client;
                 String image = proxy.host() + "/" + name + ":main";
-                pulls.put(name, CompletableFuture.supplyAsync(() -> pull(client, image), THREADS));
+                pulls.put(name, CompletableFuture.supplyAsync(() -> pull(client, image, proxy.host()), THREADS));
             }
             Awaitility.await("two redirects each")
                     .atMost(Duration.ofMinutes(2))
@@ -114,18 +115,34 @@ final class BehindProxiesIT {
         }
     }
 
-    private static Outcome pull(Client client, String image) {
+    private static Outcome pull(Client client, String image, String host) {
         return client.toString().equals("ctr")
                 ? client.run(
                         "images",
                         "pull",
-                        "--skip-verify",
+                        "--hosts-dir",
+                        overTls(host).toString(),
                         "--snapshotter",
                         "native",
                         "--platform",
                         "linux/amd64",
                         image)
                 : client.pull(image, "amd64");
+    }
+
+    /** containerd takes what is on its own machine to speak no TLS. */
+    private static Path overTls(String host) {
+        try {
+            Path hosts = Files.createDirectories(temp.resolve("hosts/" + host));
+            Files.writeString(hosts.resolve("hosts.toml"), """
+                    server = "https://%1$s"
+                    [host."https://%1$s"]
+                      skip_verify = true
+                    """.formatted(host));
+            return hosts.getParent();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static long redirects(Tap tap, String name) {

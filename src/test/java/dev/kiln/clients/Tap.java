@@ -31,8 +31,8 @@ final class Tap implements AutoCloseable {
     private final ServerSocket listener;
     private final URI server;
     private final String word;
-    private static final Pattern REQUEST = Pattern.compile("(?m)^([A-Z]+) (/\\S*) HTTP/1\\.1");
-    private static final Pattern STATUS = Pattern.compile("HTTP/1\\.1 (\\d{3}) ");
+    private static final Pattern REQUEST = Pattern.compile("(?m)^([A-Z]+) (/\\S*) HTTP/1\\.[01]");
+    private static final Pattern STATUS = Pattern.compile("HTTP/1\\.[01] (\\d{3}) ");
 
     private final AtomicInteger count = new AtomicInteger();
     private final List<String> exchanges = Collections.synchronizedList(new ArrayList<>());
