@@ -10,6 +10,7 @@ import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.PostgresServer;
 import dev.kiln.testing.PullClient;
 import dev.kiln.testing.PullClient.Answer;
+import dev.kiln.testing.QuickStart;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -43,7 +44,7 @@ public final class ClusterProcesses implements AutoCloseable {
     private static final int FIRST_UID = 1_764_100_000;
     private static final int UIDS = 100;
     /** Several servers on a small machine. */
-    private static final String[] JAVA_OPTIONS = {"-Xmx320m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"};
+    private static final String MEMORY = "-Xmx320m";
 
     private static final String SCRIPT = """
             echo "at the gate"
@@ -246,7 +247,11 @@ public final class ClusterProcesses implements AutoCloseable {
             this.registry = registry;
             this.index = index;
             this.more = more;
-            this.server = KilnProcess.prepare(home, "", JAVA_OPTIONS);
+            this.server = KilnProcess.prepare(
+                    home,
+                    "",
+                    Stream.concat(Stream.of(MEMORY), QuickStart.options().stream())
+                            .toArray(String[]::new));
         }
 
         public boolean isRegistry() {

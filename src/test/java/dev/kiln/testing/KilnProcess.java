@@ -41,7 +41,7 @@ public final class KilnProcess implements AutoCloseable {
      * Starts a server with {@code directory/data} and {@code directory/work}, and returns when it listens.
      *
      * @param config HOCON, on top of free ports and these folders
-     * @param javaOptions such as {@code -Xmx512m}
+     * @param javaOptions such as {@code -Xmx512m}; without any it is a {@link QuickStart}
      */
     public static KilnProcess start(Path directory, String config, String... javaOptions) {
         KilnProcess server = new KilnProcess(directory, List.of(javaOptions));
@@ -86,8 +86,7 @@ public final class KilnProcess implements AutoCloseable {
     public void launch() {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        // Many servers live for seconds: what they would gain by optimising is less than it takes.
-        command.addAll(javaOptions.isEmpty() ? List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC") : javaOptions);
+        command.addAll(javaOptions.isEmpty() ? QuickStart.options() : javaOptions);
         if (classes.isEmpty()) {
             command.addAll(List.of("-jar", jar().toString()));
         } else {
