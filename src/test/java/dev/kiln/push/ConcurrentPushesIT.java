@@ -82,7 +82,9 @@ class ConcurrentPushesIT {
             stored.forEach(ConcurrentPushesIT::delete);
             for (PushClient repository : repositories) {
                 for (Blob layer : layers) {
+                    // who asks for it keeps it for the grace time
                     Awaitility.await("what nothing needs has gone")
+                            .pollInterval(Duration.ofSeconds(1))
                             .atMost(Duration.ofMinutes(2))
                             .until(() ->
                                     repository.get("blobs/" + layer.digest()).status() == 404);
