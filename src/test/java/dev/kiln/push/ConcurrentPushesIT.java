@@ -84,6 +84,7 @@ class ConcurrentPushesIT {
                 for (Blob layer : layers) {
                     // who asks for it keeps it for the grace time
                     Awaitility.await("what nothing needs has gone")
+                            .pollDelay(Duration.ZERO)
                             .pollInterval(Duration.ofSeconds(1))
                             .atMost(Duration.ofMinutes(2))
                             .until(() ->
