@@ -13,6 +13,9 @@ public sealed interface PushAnswer extends Wire {
     /** The image is none that this build can have: its attempt has failed. */
     record Rejected(String message) implements PushAnswer {}
 
+    /** The image could not be taken in, by no fault of its own: the attempt has failed. */
+    record NotTaken(String message) implements PushAnswer {}
+
     /** Nothing is taken with this token. */
     record Refused(String message) implements PushAnswer {}
 }

@@ -102,7 +102,7 @@ public final class PushedImages {
         CompletionStage<Void> admitted = CompletableFuture.completedFuture(null);
         for (Tag tag : tags) {
             if (config.source().isPresent() && !tag.isReferrersFallback()) {
-                if (tag.looksLikeCommitId()) {
+                if (Hints.readings(tag, config.platforms()).stream().anyMatch(Tag::looksLikeCommitId)) {
                     return CompletableFuture.failedFuture(new Problem(
                             ProblemCode.DENIED,
                             "the tag " + tag + " looks like a commit id, which only the source has: choose another"));

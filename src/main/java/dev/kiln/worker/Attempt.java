@@ -366,9 +366,12 @@ public final class Attempt extends AbstractBehavior<Attempt.Message> {
         if (!current) {
             return new PushAnswer.Refused("the attempt is not wanted any more");
         }
-        return result.orElseThrow() instanceof Result.Failed failed
-                ? new PushAnswer.Rejected(failed.message())
-                : new PushAnswer.Stored();
+        if (result.orElseThrow() instanceof Result.Failed failed) {
+            return failed.failureClass() == FailureClass.INFRASTRUCTURE
+                    ? new PushAnswer.NotTaken(failed.message())
+                    : new PushAnswer.Rejected(failed.message());
+        }
+        return new PushAnswer.Stored();
     }
 
     private Behavior<Message> onFinished(Finished finished) {

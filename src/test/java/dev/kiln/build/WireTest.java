@@ -11,6 +11,7 @@ import static dev.kiln.build.Samples.requested;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.typed.ActorRef;
+import akka.serialization.SerializationExtension;
 import dev.kiln.oci.Wire;
 import dev.kiln.testing.ActorSystemExtension;
 import java.lang.reflect.Modifier;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -51,6 +53,28 @@ class WireTest {
     void everyKindOfMessageIsAmongThem() {
         assertThat(messages().stream().map(Object::getClass).distinct().toList())
                 .containsAll(FAMILIES.stream().flatMap(WireTest::kinds).toList());
+    }
+
+    @Test
+    void aFullQueueFitsIntoOneMessage() {
+        List<QueueStatus.Entry> entries = IntStream.range(0, 10_000)
+                .mapToObj(i -> new QueueStatus.Entry(
+                        key("team/app-" + i, "linux/amd64"),
+                        1,
+                        CAUSE,
+                        NOW.plusMillis(i),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        true,
+                        Optional.of(i)))
+                .toList();
+        long largest = ACTORS.system().settings().config().getBytes("akka.remote.artery.advanced.maximum-frame-size");
+
+        byte[] bytes = SerializationExtension.get(ACTORS.system())
+                .serialize(new QueueStatus(entries, List.of()))
+                .get();
+        assertThat(bytes.length).isLessThan((int) largest / 2);
     }
 
     @Test
@@ -99,6 +123,7 @@ class WireTest {
                 new PushAnswer.Open(),
                 new PushAnswer.Stored(),
                 new PushAnswer.Rejected("for linux/arm64"),
+                new PushAnswer.NotTaken("the disk is full"),
                 new PushAnswer.Refused("no attempt runs"),
                 new BuildEntity.Acknowledged(1, 7, true),
                 new BuildEntity.RequestAnswer.Joined(failed, true),

@@ -163,6 +163,7 @@ class ShippedConfigurationTest {
         assertThat(seconds(haproxy, "timeout http-keep-alive +(\\d+)s")).isLessThan(60);
         String nginx = Files.readString(FOLDER.resolve("nginx.conf"));
         assertThat(seconds(nginx, "proxy_read_timeout +(\\d+)s")).isGreaterThan(hop);
+        assertThat(seconds(nginx, "keepalive_timeout +(\\d+)s")).isLessThan(60);
         String ingress = Files.readString(FOLDER.resolve("kubernetes/registry.yaml"));
         assertThat(seconds(ingress, "proxy-read-timeout: \"(\\d+)\"")).isGreaterThan(hop);
         // two checks that fail, and the time between them

@@ -80,6 +80,7 @@ class PushBesideBuildsIT {
         assertRefused(tag(revision, index), 403, "DENIED", "looks like a commit id");
         assertRefused(tag(revision.substring(0, 7), index), 403, "DENIED", "looks like a commit id");
         assertRefused(tag("deadbeef", index), 403, "DENIED", "looks like a commit id");
+        assertRefused(tag("deadbeef_linux-arm64", index), 403, "DENIED", "looks like a commit id");
         assertRefused(push.delete("manifests/main"), 403, "DENIED", "comes from the source");
         for (Digest digest :
                 List.of(built.digest(), built.children().values().iterator().next())) {

@@ -347,6 +347,18 @@ class AttemptTest {
     }
 
     @Test
+    void anImageThatCannotBeTakenInIsNotThePushersFault() throws Exception {
+        ActorRef<AttemptCommand> commands = pushed();
+        TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();
+        commands.tell(new AttemptCommand.Push(TOKEN, Optional.of(MANIFEST), client.ref()));
+        await(work.taking);
+        work.finished.complete(new Result.Failed(FailureClass.INFRASTRUCTURE, "the disk is full"));
+
+        acknowledge(finished(new Result.Failed(FailureClass.INFRASTRUCTURE, "the disk is full")));
+        client.expectMessage(new PushAnswer.NotTaken("the disk is full"));
+    }
+
+    @Test
     void anImageThatIsNotWhatWasAskedForFailsTheAttemptAndItsPush() throws Exception {
         ActorRef<AttemptCommand> commands = pushed();
         TestProbe<PushAnswer> client = ACTORS.testKit().createTestProbe();

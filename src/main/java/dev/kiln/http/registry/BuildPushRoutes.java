@@ -42,21 +42,14 @@ final class BuildPushRoutes {
     private final Pushing pushing;
     private final BlobRoutes blobs;
     private final UploadRoutes uploads;
-    private final MountRoutes mounts;
     private final ManifestPushRoutes manifests;
 
     BuildPushRoutes(
-            Builds builds,
-            Pushing pushing,
-            BlobRoutes blobs,
-            UploadRoutes uploads,
-            MountRoutes mounts,
-            ManifestPushRoutes manifests) {
+            Builds builds, Pushing pushing, BlobRoutes blobs, UploadRoutes uploads, ManifestPushRoutes manifests) {
         this.builds = builds;
         this.pushing = pushing;
         this.blobs = blobs;
         this.uploads = uploads;
-        this.mounts = mounts;
         this.manifests = manifests;
     }
 
@@ -94,7 +87,8 @@ final class BuildPushRoutes {
         if (path instanceof Upload upload) {
             return uploads.handle(call, upload);
         }
-        return call.query().all("mount").isEmpty() ? uploads.begin(call, path.name()) : mounts.mount(call, path.name());
+        // What it could mount from elsewhere it could read: a token is for pushing.
+        return uploads.begin(call, path.name());
     }
 
     private CompletionStage<Void> ask(PushToken token, RepositoryName name) {
@@ -118,9 +112,10 @@ final class BuildPushRoutes {
                 .thenCompose(answer -> answer instanceof PushAnswer.Open
                         ? CompletableFuture.completedFuture(false)
                         : isResult(build, digest, answer))
-                .thenCompose(done -> manifests
-                        .receive(call, Optional.of(digest))
-                        .thenCompose(received -> done
+                .thenCompose(done -> manifests.receive(
+                        call,
+                        Optional.of(digest),
+                        received -> done
                                 ? CompletableFuture.completedFuture(
                                         ManifestPushRoutes.stored(name, received, List.of()))
                                 : complete(call, token, name, received)));
@@ -170,6 +165,12 @@ final class BuildPushRoutes {
             BuildKey build, RepositoryName name, Received manifest, PushAnswer answer) {
         if (answer instanceof PushAnswer.Rejected rejected) {
             throw new Problem(ProblemCode.MANIFEST_INVALID, "the build has failed: " + rejected.message());
+        }
+        if (answer instanceof PushAnswer.NotTaken failed) {
+            throw new Problem(
+                    ProblemCode.UNAVAILABLE,
+                    "the image could not be taken in, and the build's next attempt has another token: "
+                            + failed.message());
         }
         return (answer instanceof PushAnswer.Stored
                         ? CompletableFuture.completedFuture(true)

@@ -30,6 +30,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 
 /** Manifests on their way in (distribution specification, "Pushing Manifests"). */
 final class ManifestPushRoutes {
@@ -86,35 +87,45 @@ final class ManifestPushRoutes {
             Call call, RepositoryConfig config, RepositoryName name, Optional<Digest> digest, List<Tag> tags) {
         return pushing.images()
                 .admit(config, name, tags)
-                .thenCompose(admitted -> receive(call, digest))
-                .thenCompose(received -> pushing.pushes()
-                        .push(
-                                name,
-                                received.document(),
-                                received.digest(),
-                                received.bytes().toArrayUnsafe(),
-                                tags,
-                                pusher(call))
-                        .thenApply(outcome -> outcome instanceof Outcome.Missing missing
-                                ? missing(missing.digests())
-                                : stored(name, received, digest.isEmpty() ? List.of() : tags)));
+                .thenCompose(admitted -> receive(
+                        call,
+                        digest,
+                        received -> pushing.pushes()
+                                .push(
+                                        name,
+                                        received.document(),
+                                        received.digest(),
+                                        received.bytes().toArrayUnsafe(),
+                                        tags,
+                                        pusher(call))
+                                .thenApply(outcome -> outcome instanceof Outcome.Missing missing
+                                        ? missing(missing.digests())
+                                        : stored(name, received, digest.isEmpty() ? List.of() : tags))));
     }
 
     /** A manifest that has come, and is one. */
     record Received(ManifestDocument document, Digest digest, ByteString bytes) {}
 
-    /** @param digest by which it is pushed; empty: by a tag */
-    CompletionStage<Received> receive(Call call, Optional<Digest> digest) {
+    /**
+     * What comes of a manifest, whose bytes count as long as that takes.
+     *
+     * @param digest by which it is pushed; empty: by a tag
+     */
+    CompletionStage<HttpResponse> receive(
+            Call call, Optional<Digest> digest, Function<Received, CompletionStage<HttpResponse>> then) {
         Optional<String> contentType = contentType(call);
         return read(call)
                 .thenCompose(body -> CompletableFuture.supplyAsync(
-                        () -> new Received(
-                                parse(body, contentType, digest),
-                                digest.orElseGet(() -> Digest.sha256(body)),
-                                ByteString.fromArrayUnsafe(body)),
-                        pushing.blocking()));
+                                () -> new Received(
+                                        parse(body, contentType, digest),
+                                        digest.orElseGet(() -> Digest.sha256(body)),
+                                        ByteString.fromArrayUnsafe(body)),
+                                pushing.blocking())
+                        .thenCompose(then)
+                        .whenComplete((answer, failure) -> bytes.addAndGet(-body.length)));
     }
 
+    /** Counts what has come, until it is given back. */
     private CompletionStage<byte[]> read(Call call) {
         HttpEntity entity = call.request().entity();
         long length = entity.getContentLengthOption().orElse(ImageManifest.MAX_SIZE);
@@ -128,13 +139,14 @@ final class ManifestPushRoutes {
         return entity.withSizeLimit(ImageManifest.MAX_SIZE + 1L)
                 .toStrict(BODY_MILLIS, pushing.materializer())
                 .handle((body, failure) -> {
-                    bytes.addAndGet(-length);
                     if (failure != null) {
+                        bytes.addAndGet(-length);
                         throw isTooLarge(failure)
                                 ? tooLarge()
                                 : new Problem(ProblemCode.MANIFEST_INVALID, "the manifest did not come whole in time");
                     }
                     call.onBodyRead();
+                    bytes.addAndGet(body.getData().size() - length);
                     return body.getData().toArray();
                 });
     }

@@ -98,7 +98,7 @@ public final class RegistryRoutes implements Routes {
         this.pushes = new ManifestPushRoutes(pushing, forwarding);
         this.deletes = new DeleteRoutes(pushing);
         this.catalog = new CatalogRoutes(names);
-        this.buildPushes = new BuildPushRoutes(builds, pushing, blobs, uploads, mounts, pushes);
+        this.buildPushes = new BuildPushRoutes(builds, pushing, blobs, uploads, pushes);
     }
 
     @Override

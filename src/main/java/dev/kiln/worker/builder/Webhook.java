@@ -12,13 +12,16 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Flow;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,8 +57,7 @@ final class Webhook {
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(order(task, target).toString()));
         config.headers().forEach(request::setHeader);
-        CompletableFuture<HttpResponse<Void>> answer =
-                client.sendAsync(request.build(), HttpResponse.BodyHandlers.discarding());
+        CompletableFuture<HttpResponse<Void>> answer = client.sendAsync(request.build(), head -> new Unread());
         return new Call(answer, answer.handle((response, failure) -> outcome(task.key(), response, failure, log)));
     }
 
@@ -106,6 +108,34 @@ final class Webhook {
             log.flush();
         } catch (IOException e) {
             LOG.warn("could not write to the log of {}", key, e);
+        }
+    }
+
+    /** The status is the answer; a body that comes slowly, or never, is not waited for, since no time-out covers it. */
+    private static final class Unread implements HttpResponse.BodySubscriber<Void> {
+        @Override
+        public CompletionStage<Void> getBody() {
+            return CompletableFuture.completedFuture(null);
+        }
+
+        @Override
+        public void onSubscribe(Flow.Subscription body) {
+            body.cancel();
+        }
+
+        @Override
+        public void onNext(List<ByteBuffer> bytes) {
+            // cancelled
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            // cancelled
+        }
+
+        @Override
+        public void onComplete() {
+            // cancelled
         }
     }
 

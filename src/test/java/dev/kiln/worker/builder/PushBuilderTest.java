@@ -1,6 +1,7 @@
 package dev.kiln.worker.builder;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
 import dev.kiln.build.FailureClass;
@@ -12,6 +13,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -127,6 +130,21 @@ class PushBuilderTest {
         });
         farm.start();
         return call("http://127.0.0.1:" + farm.getAddress().getPort() + "/order?secret");
+    }
+
+    @Test
+    void aFarmThatKeepsItsBodyToItselfHasAnsweredAllTheSame() throws Exception {
+        try (ServerSocket listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Builder.Running running = call("http://127.0.0.1:" + listener.getLocalPort() + "/order");
+            try (Socket socket = listener.accept()) {
+                socket.getOutputStream()
+                        .write("HTTP/1.1 202 Accepted\r\nContent-Length: 1\r\n\r\n"
+                                .getBytes(StandardCharsets.US_ASCII));
+                await().until(() -> log.toString(StandardCharsets.UTF_8).contains("the webhook answered 202"));
+            }
+            running.stop();
+            assertThat(Attempts.await(running)).isInstanceOf(Builder.Outcome.Stopped.class);
+        }
     }
 
     private Builder.Running call(String address) throws IOException {
