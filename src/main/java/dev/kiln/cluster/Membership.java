@@ -3,10 +3,14 @@ package dev.kiln.cluster;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.Props;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
 import akka.cluster.ClusterEvent;
 import akka.cluster.Member;
 import akka.cluster.MemberStatus;
+import akka.cluster.UniqueAddress;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
 import akka.cluster.typed.Subscribe;
@@ -16,6 +20,7 @@ import dev.kiln.config.ClusterConfig;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.journal.CannotStart;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
@@ -29,6 +34,8 @@ import java.util.stream.StreamSupport;
 public final class Membership {
     private static final Duration BIND = Duration.ofSeconds(30);
     private static final String REGISTRY = "registry";
+    private static final Set<MemberStatus> LEAVING =
+            Set.of(MemberStatus.leaving(), MemberStatus.exiting(), MemberStatus.down());
 
     private final Cluster cluster;
 
@@ -51,7 +58,11 @@ public final class Membership {
         } else {
             TermsDesk.open(system, terms);
             boolean needsRegistry = !config.roles().contains(KilnConfig.Role.REGISTRY);
-            system.systemActorOf(watch(cluster, name, needsRegistry, ends), "kiln-membership", Props.empty());
+            system.systemActorOf(
+                    Behaviors.<ClusterEvent.MemberEvent>setup(
+                            context -> new Watch(context, cluster, name, needsRegistry, ends)),
+                    "kiln-membership",
+                    Props.empty());
             listen(system, config.cluster());
             ClusterBootstrap.get(system).start();
         }
@@ -72,33 +83,58 @@ public final class Membership {
         }
     }
 
-    private static Behavior<ClusterEvent.MemberEvent> watch(
-            Cluster cluster, String name, boolean needsRegistry, Consumer<Ending> ends) {
-        return Behaviors.setup(context -> {
+    /** What the events say, one after the other: the cluster's own state may lag behind them. */
+    private static final class Watch extends AbstractBehavior<ClusterEvent.MemberEvent> {
+        private final Cluster cluster;
+        private final String name;
+        private final boolean needsRegistry;
+        private final Consumer<Ending> ends;
+        private final Set<UniqueAddress> registries = new HashSet<>();
+        private boolean leaves;
+
+        Watch(
+                ActorContext<ClusterEvent.MemberEvent> context,
+                Cluster cluster,
+                String name,
+                boolean needsRegistry,
+                Consumer<Ending> ends) {
+            super(context);
+            this.cluster = cluster;
+            this.name = name;
+            this.needsRegistry = needsRegistry;
+            this.ends = ends;
             cluster.subscriptions().tell(Subscribe.create(context.getSelf(), ClusterEvent.MemberEvent.class));
-            return Behaviors.receive(ClusterEvent.MemberEvent.class)
-                    .onMessage(ClusterEvent.MemberUp.class, up -> {
-                        if (up.member()
-                                .uniqueAddress()
-                                .equals(cluster.selfMember().uniqueAddress())) {
-                            elder(cluster, name).ifPresent(other -> ends.accept(sameName(name, other)));
-                        }
-                        return Behaviors.same();
-                    })
-                    .onMessage(ClusterEvent.MemberRemoved.class, removed -> {
-                        // Who leaves is told of everybody's removal at its end.
-                        if (needsRegistry
-                                && cluster.selfMember().status() == MemberStatus.up()
-                                && removed.member().hasRole(REGISTRY)
-                                && members(cluster).noneMatch(member -> member.hasRole(REGISTRY))) {
-                            ends.accept(
-                                    Ending.removed("no registry node is left in the cluster: a new start finds them"));
-                        }
-                        return Behaviors.same();
-                    })
-                    .onAnyMessage(other -> Behaviors.same())
+        }
+
+        @Override
+        public Receive<ClusterEvent.MemberEvent> createReceive() {
+            return newReceiveBuilder()
+                    .onMessage(ClusterEvent.MemberRemoved.class, removed -> onRemoved(removed.member()))
+                    .onMessage(ClusterEvent.MemberEvent.class, event -> onMember(event.member()))
                     .build();
-        });
+        }
+
+        private Behavior<ClusterEvent.MemberEvent> onMember(Member member) {
+            if (member.hasRole(REGISTRY)) {
+                registries.add(member.uniqueAddress());
+            }
+            if (member.uniqueAddress().equals(cluster.selfMember().uniqueAddress())) {
+                leaves = LEAVING.contains(member.status());
+                if (member.status() == MemberStatus.up()) {
+                    elder(cluster, name).ifPresent(other -> ends.accept(sameName(name, other)));
+                }
+            }
+            return this;
+        }
+
+        private Behavior<ClusterEvent.MemberEvent> onRemoved(Member member) {
+            boolean last = registries.remove(member.uniqueAddress()) && registries.isEmpty();
+            // Who leaves is told of everybody's removal at its end.
+            if (last && needsRegistry && !leaves) {
+                ends.accept(Ending.removed("no registry node is left in the cluster: a new start finds them"));
+            }
+            return this;
+        }
     }
 
     private static Stream<Member> members(Cluster cluster) {

@@ -12,6 +12,7 @@ import dev.kiln.testing.PullClient.Answer;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Nodes that are told to end, and nodes that the cluster has removed. */
@@ -126,7 +127,7 @@ class LeavingIT extends ClusterIntegration {
         frozen.freeze();
         await("the others have removed it")
                 .atMost(ClusterProcesses.SOON)
-                .until(() -> isDowned(frozen, first) || isDowned(frozen, second));
+                .until(() -> Stream.of(first, second, builder).anyMatch(leader -> isDowned(frozen, leader)));
         frozen.thaw();
         assertThat(frozen.awaitEnd()).isEqualTo(REMOVED);
         assertThat(frozen.log()).contains("kiln ends: ");
