@@ -93,7 +93,8 @@ final class Pushes {
             OutputStream out = socket.getOutputStream();
             while (System.nanoTime() < end) {
                 String location = ask(out, in, "POST", "/v2/" + repository + "/blobs/uploads/", 202);
-                byte[] tail = HexFormat.of().toHexDigits(TAILS.incrementAndGet()).getBytes(US_ASCII);
+                byte[] tail =
+                        HexFormat.of().toHexDigits(TAILS.incrementAndGet()).getBytes(US_ASCII);
                 begin(out, "PATCH", location, size);
                 for (long left = size - TAIL; left > 0; left -= PIECE.length) {
                     int n = (int) Math.min(left, PIECE.length);
