@@ -22,11 +22,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiConsumer;
@@ -45,11 +42,6 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     public static final String ID = "queue";
 
     private static final Logger LOG = LoggerFactory.getLogger(BuildQueue.class);
-    private static final int MAX_WORKERS = 1000;
-    /** After so many missed asks a worker is given nothing new. */
-    private static final int MISSED_ASKS = 4;
-    /** Within so many asks a worker names a new lease, or the grant was lost or the worker is. */
-    private static final int ASKS_TO_CONFIRM = 3;
     /** Nodes' clocks differ: without it, a build whose clock is behind this one's would refuse its entry in a loop. */
     private static final Duration LEAST_DELAY = Duration.ofSeconds(1);
 
@@ -149,34 +141,9 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     private final KilnConfig.Queue config;
     private final Clock clock;
 
-    private final Map<String, Worker> workers = new LinkedHashMap<>();
-    private final Map<Long, Hold> holds = new HashMap<>();
+    private final HeardWorkers workers;
+    private final LeaseTerms leases;
     private final AwaitedBuilds awaited = new AwaitedBuilds();
-
-    /**
-     * A worker that was heard of lately.
-     *
-     * @param taken leases it was granted since it was first heard of
-     * @param before the incarnation that this one followed, whose messages may still be on their way
-     */
-    private record Worker(Ask ask, int free, long taken, Instant heard, Optional<String> before) {
-        Worker granted() {
-            return new Worker(ask, free - 1, taken + 1, heard, before);
-        }
-
-        HandOut.Offer offer() {
-            return new HandOut.Offer(ask.name(), ask.incarnation(), free, ask.platforms(), ask.builders(), taken);
-        }
-
-        boolean overtakes(Ask other) {
-            return ask.incarnation().equals(other.incarnation())
-                    ? other.sequence() <= ask.sequence()
-                    : before.equals(Optional.of(other.incarnation()));
-        }
-    }
-
-    /** @param confirmed whether the worker has named the lease */
-    private record Hold(Instant deadline, boolean confirmed) {}
 
     /** @param builds tells a build */
     public static Behavior<Command> create(
@@ -196,6 +163,8 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         this.builds = builds;
         this.config = config;
         this.clock = clock;
+        this.workers = new HeardWorkers(config.ask());
+        this.leases = new LeaseTerms(config);
     }
 
     @Override
@@ -219,12 +188,8 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
                 .onSignal(RecoveryCompleted.instance(), state -> {
                     // This object outlives a failure of the journal: what it believed then may never have been stored.
                     workers.clear();
-                    holds.clear();
+                    leases.recover(state, clock.instant());
                     awaited.clear();
-                    Hold fresh = new Hold(clock.instant().plus(config.lease()), false);
-                    state.entries().stream()
-                            .flatMap(e -> e.lease().stream())
-                            .forEach(lease -> holds.put(lease.fence(), fresh));
                     scheduleDue(state);
                     LOG.info(
                             "the build queue is on this node, with {} entries",
@@ -295,9 +260,8 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
 
     private Effect<QueueEvent, QueueState> onAsk(QueueState state, Ask ask) {
         Instant now = clock.instant();
-        forgetSilentWorkers(now);
-        Optional<Worker> known = Optional.ofNullable(workers.get(ask.name()));
-        if (known.isPresent() ? known.get().overtakes(ask) : workers.size() >= MAX_WORKERS) {
+        workers.forgetSilent(now);
+        if (!workers.admits(ask)) {
             return Effect().none();
         }
         List<QueueEvent> events = new ArrayList<>();
@@ -305,15 +269,12 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         Set<Long> valid = new HashSet<>();
         state.leasedTo(ask.name()).forEach(entry -> {
             QueueState.Lease lease = entry.lease().orElseThrow();
-            Hold hold = holds.get(lease.fence());
             if (!lease.incarnation().equals(ask.incarnation())) {
                 takeAway(entry, lease.fence(), "the worker " + ask.name() + " was restarted", events, tell);
             } else if (ask.held().contains(lease.fence())) {
-                holds.put(lease.fence(), new Hold(now.plus(config.lease()), true));
+                leases.renew(lease.fence(), now);
                 valid.add(lease.fence());
-            } else if (hold != null && !hold.confirmed()) {
-                // The grant is on its way, or was: the worker has a few asks' time to name it.
-                holds.put(lease.fence(), new Hold(earlier(hold.deadline(), confirmBy(now)), false));
+            } else if (leases.mayStillCome(lease.fence(), now)) {
                 valid.add(lease.fence());
             } else {
                 takeAway(entry, lease.fence(), "the worker does not hold the lease", events, tell);
@@ -322,13 +283,7 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         // A slot that was granted away while this ask was on its way is not free, though the ask says so.
         int onTheirWay =
                 (int) valid.stream().filter(f -> !ask.held().contains(f)).count();
-        Optional<String> before = known.flatMap(w -> w.ask().incarnation().equals(ask.incarnation())
-                ? w.before()
-                : Optional.of(w.ask().incarnation()));
-        workers.put(
-                ask.name(),
-                new Worker(
-                        ask, ask.free() - onTheirWay, known.map(Worker::taken).orElse(0L), now, before));
+        workers.hear(ask, ask.free() - onTheirWay, now);
         return grantAndPersist(state, events, () -> {
             tell.forEach(Runnable::run);
             ask.worker().tell(new Renewed(ask.sequence(), valid, config.lease()));
@@ -347,17 +302,12 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         List<Runnable> tell = new ArrayList<>();
         for (QueueState.Entry entry : state.entries()) {
             Optional<QueueState.Lease> lease = entry.lease();
-            if (lease.isPresent() && isOver(lease.get().fence(), now)) {
+            if (lease.isPresent() && leases.isOver(lease.get().fence(), now)) {
                 String reason = "nothing was heard of the worker " + lease.get().worker() + " in time";
                 takeAway(entry, lease.get().fence(), reason, events, tell);
             }
         }
         return grantAndPersist(state, events, () -> tell.forEach(Runnable::run));
-    }
-
-    private boolean isOver(long fence, Instant now) {
-        Hold hold = holds.get(fence);
-        return hold == null || !now.isBefore(hold.deadline());
     }
 
     private Effect<QueueEvent, QueueState> onAwaited(QueueState state, Awaited word) {
@@ -374,11 +324,15 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
     private Effect<QueueEvent, QueueState> onSetDrained(QueueState state, SetDrained set) {
         boolean drained = state.drained().contains(set.worker());
         if (drained == set.drain()) {
-            boolean known = drained || workers.containsKey(set.worker());
-            set.replyTo().tell(known ? new DrainAnswer.Done(worker(state, set.worker())) : new DrainAnswer.Unknown());
+            boolean known = drained || workers.knows(set.worker());
+            set.replyTo()
+                    .tell(
+                            known
+                                    ? new DrainAnswer.Done(workers.status(state, set.worker()))
+                                    : new DrainAnswer.Unknown());
             return Effect().none();
         }
-        if (set.drain() && !workers.containsKey(set.worker())) {
+        if (set.drain() && !workers.knows(set.worker())) {
             set.replyTo().tell(new DrainAnswer.Unknown());
             return Effect().none();
         }
@@ -394,45 +348,21 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
                         : new QueueEvent.Undrained(set.worker(), set.by(), now));
         QueueState after = state.apply(events.get(0));
         return grantAndPersist(
-                state, events, () -> set.replyTo().tell(new DrainAnswer.Done(worker(after, set.worker()))));
+                state, events, () -> set.replyTo().tell(new DrainAnswer.Done(workers.status(after, set.worker()))));
     }
 
     private Effect<QueueEvent, QueueState> onGetStatus(QueueState state, GetStatus get) {
-        List<QueueStatus.Worker> all = Stream.concat(
-                        workers.keySet().stream(),
-                        state.drained().stream()
-                                .filter(name -> !workers.containsKey(name))
-                                .sorted())
-                .map(name -> worker(state, name))
-                .toList();
         Instant now = clock.instant();
-        get.replyTo().tell(QueueStatus.of(state, awaited.at(now), all, now));
+        get.replyTo().tell(QueueStatus.of(state, awaited.at(now), workers.status(state), now));
         return Effect().none();
-    }
-
-    private QueueStatus.Worker worker(QueueState state, String name) {
-        boolean drained = state.drained().contains(name);
-        Worker known = workers.get(name);
-        return known == null
-                ? new QueueStatus.Worker(name, 0, (int) state.leasedTo(name).count(), List.of(), List.of(), drained)
-                : new QueueStatus.Worker(
-                        name,
-                        known.ask().slots(),
-                        known.ask().slots() - known.free(),
-                        known.ask().platforms(),
-                        known.ask().builders(),
-                        drained);
     }
 
     /** Adds to {@code events} whatever can now be granted, persists all, then runs {@code then} and tells the workers. */
     private Effect<QueueEvent, QueueState> grantAndPersist(QueueState state, List<QueueEvent> events, Runnable then) {
         Instant now = clock.instant();
-        forgetSilentWorkers(now);
+        workers.forgetSilent(now);
         List<Runnable> tell = new ArrayList<>();
-        List<HandOut.Offer> offers = workers.values().stream()
-                .filter(worker -> worker.free() > 0)
-                .map(Worker::offer)
-                .toList();
+        List<HandOut.Offer> offers = workers.offers();
         QueueState after = state;
         if (!offers.isEmpty()) {
             // Costs as much as the queue is long: thousands may come while no slot is free.
@@ -442,11 +372,10 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         }
         for (QueueEvent.Granted granted : HandOut.grants(after, offers, awaited.at(now), now)) {
             QueueState.Entry entry = after.find(granted.key()).orElseThrow();
-            Worker worker = workers.computeIfPresent(granted.worker(), (name, w) -> w.granted());
+            Ask ask = workers.grant(granted.worker());
             events.add(granted);
-            holds.put(granted.fence(), new Hold(confirmBy(now), false));
-            tell.add(() -> worker.ask()
-                    .worker()
+            leases.grant(granted.fence(), now);
+            tell.add(() -> ask.worker()
                     .tell(new Granted(
                             entry.key(),
                             new BuildEvent.Requested(entry.request(), entry.cause(), entry.input(), entry.enqueuedAt()),
@@ -459,28 +388,12 @@ public final class BuildQueue extends EventSourcedBehavior<BuildQueue.Command, Q
         });
     }
 
-    private void forgetSilentWorkers(Instant now) {
-        Instant silentSince = now.minus(config.ask().multipliedBy(MISSED_ASKS));
-        workers.values().removeIf(worker -> worker.heard().isBefore(silentSince));
-    }
-
-    private Instant confirmBy(Instant now) {
-        return earlier(now.plus(config.ask().multipliedBy(ASKS_TO_CONFIRM)), now.plus(config.lease()));
-    }
-
-    private static Instant earlier(Instant a, Instant b) {
-        return a.isBefore(b) ? a : b;
-    }
-
     private void scheduleDue(QueueState state) {
-        Set<Long> inForce = new HashSet<>();
-        state.entries().forEach(e -> e.lease().ifPresent(lease -> inForce.add(lease.fence())));
-        holds.keySet().retainAll(inForce);
+        leases.keepOnly(state);
         awaited.forgetOthersThan(state);
         Instant now = clock.instant();
-        Optional<Instant> due = Stream.concat(
-                        holds.values().stream().map(Hold::deadline), state.nextReady(now).stream())
-                .min(Comparator.naturalOrder());
+        Optional<Instant> due =
+                Stream.concat(leases.deadlines(), state.nextReady(now).stream()).min(Comparator.naturalOrder());
         if (due.isEmpty()) {
             timers.cancel(Due.DUE);
             return;
