@@ -18,7 +18,6 @@ import dev.kiln.build.Cause;
 import dev.kiln.build.ShardedBuilds;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.oci.BuildKey;
-import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.Revision;
 import dev.kiln.problem.Problem;
@@ -28,13 +27,8 @@ import dev.kiln.source.Sources.ArchiveAnswer;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -141,10 +135,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private final Consumer<ActorRef<Message>> idle;
 
     private final WaitingPulls pulls;
-    private final Map<Platform, BuildStatus> builds = new HashMap<>();
-    private final Set<Platform> requesting = new HashSet<>();
-    private final Set<Platform> joining = new HashSet<>();
-    private final Set<Platform> queueFull = new HashSet<>();
+    private final RevisionBuilds builds = new RevisionBuilds();
     private final ActorRef<BuildStatus> statuses;
     private final Dedup.Tally dedup;
     private Optional<TagEntity.View> view = Optional.empty();
@@ -232,7 +223,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
 
     private void count() {
         TagEntity.View known = view.orElseThrow();
-        Set<Platform> listed = listed(known);
+        Set<Platform> listed = RevisionBuilds.listed(known);
         dedup.count(pull -> (int) wanted(pull, known, listed).stream()
                 .filter(platform -> !listed.contains(platform))
                 .count());
@@ -338,21 +329,9 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         Duration term = peers.resubscribe().multipliedBy(3);
         TagEntity.View known = view.orElseThrow();
         Set<Platform> awaited = pulls.awaited(peers.clock().instant());
-        unlisted(known)
+        RevisionBuilds.unlisted(known)
                 .forEach(platform -> peers.builds()
                         .tell(build(platform), new BuildEntity.Subscribe(statuses, term, awaited.contains(platform))));
-    }
-
-    private static Set<Platform> unlisted(TagEntity.View view) {
-        Set<Platform> unlisted = new LinkedHashSet<>(view.platforms());
-        unlisted.removeAll(listed(view));
-        return unlisted;
-    }
-
-    private static Set<Platform> listed(TagEntity.View view) {
-        return RevisionSnapshot.children(view).stream()
-                .map(IndexComposer.Child::platform)
-                .collect(Collectors.toUnmodifiableSet());
     }
 
     private BuildKey build(Platform platform) {
@@ -364,15 +343,15 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         TagEntity.View known = view.orElseThrow();
         Optional<Platform> joins = pull.wish().joining(config, known.platforms());
         if (joins.isPresent()) {
-            if (joining.add(joins.get())) {
+            if (builds.isToJoin(joins.get())) {
                 ask(Asked.JOIN, replyTo -> new TagEntity.Join(joins.get(), pull.cause(), flavour, replyTo));
             }
             return;
         }
         Instant now = peers.clock().instant();
-        Set<Platform> listed = listed(known);
+        Set<Platform> listed = RevisionBuilds.listed(known);
         for (Platform platform : wanted(pull, known, listed)) {
-            if (!listed.contains(platform) && isToRequest(builds.get(platform), now) && requesting.add(platform)) {
+            if (!listed.contains(platform) && builds.isToRequest(platform, now)) {
                 BuildInput input = new BuildInput(
                         known.opened().orElseThrow().archive(), config.builder().orElseThrow());
                 getContext()
@@ -383,24 +362,10 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
     }
 
-    private static boolean isToRequest(BuildStatus status, Instant now) {
-        return status == null
-                || status.phase() == BuildStatus.Phase.NEW
-                || status.failure()
-                        .flatMap(BuildFailure::until)
-                        .map(until -> !now.isBefore(until))
-                        .orElse(false);
-    }
-
     private Behavior<Message> onRequested(Requested requested) {
-        Platform platform = requested.platform();
-        requesting.remove(platform);
-        queueFull.remove(platform);
         BuildEntity.RequestAnswer answer = requested.answer().orElse(null);
-        if (answer instanceof BuildEntity.RequestAnswer.QueueFull) {
-            queueFull.add(platform);
-        }
-        pulls.seeQueueFull(queueFull);
+        builds.answered(requested.platform(), answer instanceof BuildEntity.RequestAnswer.QueueFull);
+        pulls.seeQueueFull(builds.queueFull());
         if (answer instanceof BuildEntity.RequestAnswer.Joined joined) {
             if (joined.began()) {
                 dedup.began(requested.pull());
@@ -411,7 +376,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     }
 
     private Behavior<Message> onStatus(Status status) {
-        builds.merge(status.status().key().platform(), status.status(), BuildStatus::then);
+        builds.hear(status.status());
         compose();
         return changed();
     }
@@ -421,15 +386,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         if (view.isEmpty() || composing) {
             return;
         }
-        Set<Platform> listed = listed(view.get());
-        List<IndexComposer.Child> built = new ArrayList<>();
-        for (Platform platform : view.get().platforms()) {
-            Optional<Descriptor> manifest =
-                    Optional.ofNullable(builds.get(platform)).flatMap(BuildStatus::manifest);
-            if (manifest.isPresent() && !listed.contains(platform)) {
-                built.add(new IndexComposer.Child(platform, manifest.get()));
-            }
-        }
+        List<IndexComposer.Child> built = builds.toCompose(view.get());
         if (!built.isEmpty()) {
             composing = true;
             moreUntil = peers.clock().instant().plus(SETTLE);
@@ -442,8 +399,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     /** What is known has changed: answers every pull that need not wait any longer. */
     private Behavior<Message> changed() {
         if (view.isPresent()) {
-            RevisionSnapshot snapshot = RevisionSnapshot.of(key, view.get(), builds);
-            boolean more = composing || !builds.keySet().containsAll(unlisted(view.get()));
+            RevisionSnapshot snapshot = RevisionSnapshot.of(key, view.get(), builds.statuses());
+            boolean more = composing || !builds.hasHeardOf(RevisionBuilds.unlisted(view.get()));
             pulls.see(snapshot, Optional.of(moreUntil).filter(until -> more));
             seen.accept(snapshot);
         }
@@ -484,8 +441,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
 
     /** Says everything again that is still to be said: what heals a lost message, a moved shard, an owner that was away. */
     private void resubscribe() {
-        requesting.clear();
-        joining.clear();
+        builds.askAgain();
         if (view.isPresent()) {
             subscribe();
             pulls.forEach(this::start);
