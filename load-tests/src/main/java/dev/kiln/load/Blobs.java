@@ -6,12 +6,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -27,25 +21,7 @@ final class Blobs {
 
     static Sample measure(Server server, String path, int connections, int seconds)
             throws IOException, InterruptedException {
-        double cpu = server.cpuSeconds();
-        long start = System.nanoTime();
-        long end = start + seconds * 1_000_000_000L;
-        ExecutorService threads = Executors.newFixedThreadPool(connections);
-        try {
-            List<Future<Long>> readers = new ArrayList<>();
-            for (int i = 0; i < connections; i++) {
-                readers.add(threads.submit(() -> read(server, path, end)));
-            }
-            long bytes = 0;
-            for (Future<Long> reader : readers) {
-                bytes += reader.get();
-            }
-            return new Sample(bytes, (System.nanoTime() - start) / 1e9, server.cpuSeconds() - cpu);
-        } catch (ExecutionException e) {
-            throw new IOException("could not read " + path + " of " + server.name(), e.getCause());
-        } finally {
-            threads.shutdownNow();
-        }
+        return Sample.of(server, connections, seconds, end -> read(server, path, end));
     }
 
     /** Bytes of bodies until then. */

@@ -17,7 +17,6 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.HexFormat;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -108,7 +107,7 @@ final class Images {
                 if (System.nanoTime() > deadline) {
                     throw e;
                 }
-                TimeUnit.MILLISECONDS.sleep(100);
+                server.pause(100);
             }
         }
     }

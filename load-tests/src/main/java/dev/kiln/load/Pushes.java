@@ -10,15 +10,9 @@ import java.io.OutputStream;
 import java.net.Socket;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.Locale;
 import java.util.Random;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -60,28 +54,8 @@ final class Pushes {
 
     /** @return what was sent and accepted until the time is over, counted in blobs, or in bytes also of those under way */
     Sample measure(int connections, int seconds, boolean bytes) throws IOException, InterruptedException {
-        double cpu = server.cpuSeconds();
-        long start = System.nanoTime();
-        long end = start + seconds * 1_000_000_000L;
-        ExecutorService threads = Executors.newFixedThreadPool(connections);
-        try {
-            List<Future<Long>> pushers = new ArrayList<>();
-            for (int i = 0; i < connections; i++) {
-                pushers.add(threads.submit(() -> push(end)));
-            }
-            long amount = 0;
-            for (Future<Long> pusher : pushers) {
-                amount += pusher.get();
-            }
-            return new Sample(
-                    bytes ? amount : (double) amount / size,
-                    (System.nanoTime() - start) / 1e9,
-                    server.cpuSeconds() - cpu);
-        } catch (ExecutionException e) {
-            throw new IOException("could not push to " + server.name(), e.getCause());
-        } finally {
-            threads.shutdownNow();
-        }
+        Sample sent = Sample.of(server, connections, seconds, this::push);
+        return bytes ? sent : new Sample(sent.amount() / size, sent.seconds(), sent.cpuSeconds());
     }
 
     /** Bytes until then. A blob that has begun is pushed to its end, unless it is so large that its connection is cut. */

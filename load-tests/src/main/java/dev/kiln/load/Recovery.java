@@ -8,7 +8,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 
 /**
  * How long it takes from the death of a node until all goes on. Every pull is of a repository of its own, so that what it
@@ -81,7 +80,8 @@ final class Recovery {
                     || cluster.owns(oldest, "Tag", name + ":" + revision)
                     || cluster.owns(oldest, "Build", name + "@" + revision + "@linux/amd64"));
         }
-        TimeUnit.SECONDS.sleep(3); // longer than what nodes answer without asking
+        // what nodes answer without asking is a second old at most, by the configuration here
+        cluster.balancer().pause(3000);
         long killed = cluster.kill(oldest);
         List<Pulled> all = each(i -> new Pulled(owned.get(i), untilAnswered(path(i), killed)));
         return new Pulls(
@@ -108,10 +108,7 @@ final class Recovery {
         String builder = builderOf(1);
         long killed = cluster.kill(builder);
         while (!attempt(2)) {
-            if (System.nanoTime() - killed > PATIENCE_SECONDS * 1_000_000_000L) {
-                throw new IOException("the build of a killed builder was not resumed");
-            }
-            TimeUnit.MILLISECONDS.sleep(100);
+            pauseSince(killed, "the build of a killed builder was not resumed");
         }
         double seconds = (System.nanoTime() - killed) / 1e9;
         pull.cancel(true);
@@ -120,6 +117,7 @@ final class Recovery {
 
     /** The builder that runs the attempt, as soon as one does. */
     private String builderOf(int attempt) throws IOException, InterruptedException {
+        long begun = System.nanoTime();
         while (true) {
             if (attempt(attempt)) {
                 for (String name : Cluster.BUILDERS) {
@@ -128,8 +126,15 @@ final class Recovery {
                     }
                 }
             }
-            TimeUnit.MILLISECONDS.sleep(100);
+            pauseSince(begun, "no builder runs the build");
         }
+    }
+
+    private void pauseSince(long begun, String otherwise) throws IOException, InterruptedException {
+        if (System.nanoTime() - begun > PATIENCE_SECONDS * 1_000_000_000L) {
+            throw new IOException(otherwise);
+        }
+        cluster.balancer().pause(100);
     }
 
     private boolean attempt(int number) throws IOException, InterruptedException {

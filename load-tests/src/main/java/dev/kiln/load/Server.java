@@ -49,6 +49,13 @@ record Server(String name, int port, Process process, List<ProcessHandle> counte
         return new Server(newName, port, process, List.copyOf(others));
     }
 
+    /** Gives it a moment. @throws IOException when it ends instead */
+    void pause(long milliseconds) throws IOException, InterruptedException {
+        if (process.waitFor(milliseconds, TimeUnit.MILLISECONDS)) {
+            throw new IOException(name + " has ended");
+        }
+    }
+
     private boolean accepts() {
         try (Socket socket = new Socket()) {
             socket.connect(address(), 1000);
