@@ -19,6 +19,7 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -36,6 +37,8 @@ final class WaitingPulls {
     private final RepositoryConfig config;
     private final Supplier<Map<Platform, BuildTimes>> usual;
     private final List<Join> pulls = new ArrayList<>();
+    /** For each platform the pull whose hop ended last before it was built: between two hops a client still waits. */
+    private final Map<Platform, Cause> hopping = new HashMap<>();
 
     private Optional<RevisionSnapshot> snapshot = Optional.empty();
     private Optional<Instant> moreUntil = Optional.empty();
@@ -65,8 +68,12 @@ final class WaitingPulls {
                         .filter(built::contains)
                         .isPresent())
                 .findFirst()
-                .or(this::first)
-                .map(Join::cause);
+                .map(Join::cause)
+                .or(() -> built.stream()
+                        .map(hopping::get)
+                        .filter(Objects::nonNull)
+                        .findFirst())
+                .or(() -> first().map(Join::cause));
     }
 
     Optional<Join> first() {
@@ -155,6 +162,9 @@ final class WaitingPulls {
         Optional<Outcome> outcome = outcome(pull, decision, now);
         if (outcome.isPresent()) {
             pull.outcome().complete(outcome.get());
+            if (outcome.get() instanceof Outcome.TimedOut timedOut) {
+                timedOut.build().ifPresent(build -> hopping.put(build.platform(), pull.cause()));
+            }
             return Optional.empty();
         }
         Optional<Instant> reconsiderAt =

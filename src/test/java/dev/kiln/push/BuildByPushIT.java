@@ -294,10 +294,10 @@ class BuildByPushIT {
     @Test
     @Tag("clients")
     void aCommandPushesWithSkopeo() {
-        branch("main", ". ./image.sh\n" + SKOPEO);
+        Revision revision = branch("main", ". ./image.sh\n" + SKOPEO);
         start(command(), "");
         PullClient.Answer pulled = PullClient.join(pull("main"));
-        assertThat(pulled.status()).as(pulled.text()).isEqualTo(200);
+        assertThat(pulled.status()).as(log(revision)).isEqualTo(200);
         client.readAll(pulled);
     }
 

@@ -102,7 +102,7 @@ class CommandBuilderTest {
                         + revision
                         + "|KILN_TAG=" + revision
                         + "|KILN_VARIANT=v8|LANG=C.UTF-8|LD_HARMLESS=1|PATH=/usr/local/bin:/usr/bin:/bin|SOURCE_DATE_EPOCH=1600000000"
-                        + "|TMPDIR=" + inside + "/tmp|odd.name=2\n"
+                        + "|TMPDIR=" + inside + "/tmp|XDG_RUNTIME_DIR=" + inside + "/tmp|odd.name=2\n"
                         + inside + "/checkout 1600000000\n"
                         + "team/app " + revision + " linux/arm64/v8:5.10+neon+sve " + inside + "/output\n1");
         assertThat(directory.resolve("output/made")).exists();
