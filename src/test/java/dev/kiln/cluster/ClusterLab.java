@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kiln.image.TagKey;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
+import dev.kiln.testing.BuildUsers;
 import dev.kiln.testing.GitOrigin;
 import dev.kiln.testing.JournalReader;
 import dev.kiln.testing.PostgresServer;
@@ -135,7 +136,7 @@ final class ClusterLab implements AutoCloseable {
                                         .toList(),
                                 runs,
                                 Double.toString(secondsToBuild),
-                                1764100000 + host * 100,
+                                BuildUsers.next(),
                                 PLATFORMS.get(Math.max(0, host - registries) % PLATFORMS.size()))
                 + (isRegistry ? postgres.config() : "");
         return new ClusterNode(

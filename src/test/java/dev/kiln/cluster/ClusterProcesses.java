@@ -41,8 +41,6 @@ public final class ClusterProcesses implements AutoCloseable {
     /** Long enough for a slow machine; nothing is asserted about how long anything takes. */
     public static final Duration SOON = Duration.ofMinutes(3);
 
-    private static final int FIRST_UID = 1_764_100_000;
-    private static final int UIDS = 100;
     /** Several servers on a small machine. */
     private static final String MEMORY = "-Xmx320m";
 
@@ -296,7 +294,6 @@ public final class ClusterProcesses implements AutoCloseable {
                     kiln.admin.port = %d
                     kiln.store.dir = "%s"
                     kiln.cluster { discovery = config, port = %d, management-port = %d, contact-points = [%s] }
-                    kiln.worker.uid-base = %d
                     kiln.repositories = [{
                       name = "%s"
                       source { url = "%s", refresh = 1s, timeout = 60s }
@@ -317,7 +314,6 @@ public final class ClusterProcesses implements AutoCloseable {
                                     remoting,
                                     management,
                                     contactPoints,
-                                    FIRST_UID + index * UIDS,
                                     REPOSITORY,
                                     origin.directory(),
                                     gates)

@@ -111,7 +111,6 @@ public final class Installation implements AutoCloseable {
                   type = command, command = ["sh", "build.sh", "%s"]
                   environment { GATED = "%s", FAILING = "%s" }
                 }
-                kiln.worker.uid-base = 1764000000
                 # far longer than a test waits: what ends builds sooner is never the end of their lease
                 kiln.queue.lease = 1h
                 %s

@@ -49,7 +49,6 @@ class GitOverSshIT {
                       source { url = "%s", ssh { known-hosts = "%s", private-key = null } }
                     }
                     kiln.builders { script { type = command, command = ["sh", "build.sh"] } }
-                    kiln.worker.uid-base = 61700
                     kiln.repositories = [
                       { name = agent }
                       { name = file, source.ssh.private-key = "%s" }

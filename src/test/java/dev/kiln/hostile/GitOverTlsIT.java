@@ -53,7 +53,6 @@ class GitOverTlsIT {
                   source { ca-file = "%2$s", credentials { user = reader, password = "%3$s" } }
                 }
                 kiln.builders { script { type = command, command = ["sh", "build.sh"] } }
-                kiln.worker.uid-base = 61600
                 kiln.repositories = [
                   { name = "team/*", source.url = "https://127.0.0.1:%1$d/{name}.git" }
                   { name = "moved/*", source.url = "https://127.0.0.1:%1$d/{name}.git" }

@@ -3,6 +3,7 @@ package dev.kiln.hostile;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.kiln.testing.BuildUsers;
 import dev.kiln.testing.Wire;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -211,10 +212,10 @@ class HostileBuildsIT {
     }
 
     /** How many processes each of the builds' users has, by number: they have no names. */
-    private static Map<Integer, Long> strangers() {
+    private Map<Integer, Long> strangers() {
         return ProcessHandle.allProcesses()
                 .flatMap(process -> user(process.pid()).stream())
-                .filter(user -> user >= 61_500 && user < 61_600)
+                .filter(user -> BuildUsers.isIn(site.server().firstUser(), user))
                 .collect(Collectors.groupingBy(user -> user, Collectors.counting()));
     }
 

@@ -83,8 +83,6 @@ final class Site implements AutoCloseable {
                   %s
                 }]
                 kiln.builders { script { type = command, command = ["sh", "build.sh"] } }
-                # apart from other servers on this machine: the kernel counts processes by user
-                kiln.worker.uid-base = 61500
                 # some of these builds never end
                 kiln.worker.slots = 4
                 kiln.worker.output-check = 200ms

@@ -121,7 +121,6 @@ class BuildByPushIT {
                 }, { name = plain, push = true }]
                 kiln.repository-defaults { partial-after = 1h, hop = 20s, patience = 190s, build.backoff = 1s }
                 kiln.builders.farm { type = push, %3$s }
-                kiln.worker.uid-base = 1764000000
                 kiln.queue.lease = 1h
                 %4$s
                 """.formatted(port, origin.directory(), builder, more));

@@ -28,6 +28,7 @@ public final class KilnProcess implements AutoCloseable {
     private final List<String> javaOptions;
     private final List<Path> classes = new ArrayList<>();
     private final Map<String, String> environment = new HashMap<>();
+    private final int firstUser = BuildUsers.next();
     private Process process;
     private URI registry;
     private URI admin;
@@ -58,7 +59,8 @@ public final class KilnProcess implements AutoCloseable {
                     kiln.work-dir = "%1$s/work"
                     kiln.http.port = 0
                     kiln.admin.port = 0
-                    """.formatted(directory) + config);
+                    kiln.worker.uid-base = %2$d
+                    """.formatted(directory, firstUser) + config);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -154,6 +156,11 @@ public final class KilnProcess implements AutoCloseable {
 
     public URI admin() {
         return admin;
+    }
+
+    /** The first user id of its builds. */
+    public int firstUser() {
+        return firstUser;
     }
 
     public Process process() {

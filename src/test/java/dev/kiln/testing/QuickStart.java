@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -31,7 +32,6 @@ public final class QuickStart {
         try {
             if (!Files.exists(archive)
                     || Files.getLastModifiedTime(archive).compareTo(Files.getLastModifiedTime(jar)) < 0) {
-                Files.deleteIfExists(archive);
                 make(archive);
             }
         } catch (IOException e) {
@@ -44,11 +44,14 @@ public final class QuickStart {
     }
 
     private static void make(Path archive) throws IOException {
+        // Another process of tests may make one at the same time.
         Path directory = Files.createTempDirectory(archive.getParent(), "kiln-first");
+        Path made = directory.resolve("made.jsa");
         List<String> options = new ArrayList<>(PLAIN);
-        options.add("-XX:ArchiveClassesAtExit=" + archive);
+        options.add("-XX:ArchiveClassesAtExit=" + made);
         try (KilnProcess server = KilnProcess.start(directory, "", options.toArray(String[]::new))) {
             server.stop();
         }
+        Files.move(made, archive, StandardCopyOption.ATOMIC_MOVE);
     }
 }
