@@ -197,7 +197,7 @@ public final class Server implements AutoCloseable {
     private static Terms terms(LoadedConfig loaded) {
         KilnConfig config = loaded.kiln();
         String store = usable("store.dir", config.store().dir(), StoreId::of);
-        return Terms.of(config, loaded.akka().getInt("akka.cluster.sharding.number-of-shards"), store);
+        return Terms.of(config, loaded.akka(), store);
     }
 
     /** By its roles a node's name is known to all members. */

@@ -101,7 +101,10 @@ public final class ClaimingJoinDecider extends SelfAwareJoinDecider {
     private JoinDecision joinIfItMay(List<SeedNodesObservation> members) {
         Set<Address> seeds = new HashSet<>();
         members.forEach(point -> seeds.addAll(point.getSeedNodes()));
-        List<Terms> answers = TermsDesk.ask(Adapter.toTyped(system), seeds);
+        // A point names only some members, which may all be builders; what registry nodes agree on is theirs to tell.
+        Set<Address> asked = new HashSet<>(seeds);
+        members.forEach(point -> asked.add(point.sourceAddress()));
+        List<Terms> answers = TermsDesk.ask(Adapter.toTyped(system), asked);
         if (answers.isEmpty()) {
             return lookOn(
                     "none of the members " + seeds + " answers this node: are cluster.host and cluster.port of both"

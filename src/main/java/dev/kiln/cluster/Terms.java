@@ -1,5 +1,6 @@
 package dev.kiln.cluster;
 
+import com.typesafe.config.Config;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.oci.Wire;
 import java.nio.charset.StandardCharsets;
@@ -18,6 +19,9 @@ import java.util.TreeMap;
  * @param values what a key is set to, in words, by its name; no secret
  */
 public record Terms(Map<String, String> values) implements Wire {
+    private static final String SHARDS = "akka.cluster.sharding.number-of-shards";
+    // One side of a split must not decide that the other has gone while that still waits.
+    private static final String STABLE_AFTER = "akka.cluster.split-brain-resolver.stable-after";
     private static final int FINGERPRINT = 8;
 
     public Terms {
@@ -27,11 +31,15 @@ public record Terms(Map<String, String> values) implements Wire {
     /**
      * The terms of one node.
      *
+     * @param akka the libraries' settings
      * @param storeId of the store that is at {@code kiln.store.dir}
      */
-    public static Terms of(KilnConfig config, int numberOfShards, String storeId) {
+    public static Terms of(KilnConfig config, Config akka, String storeId) {
         Map<String, String> values = new TreeMap<>();
-        values.put("akka.cluster.sharding.number-of-shards", Integer.toString(numberOfShards));
+        for (String key : List.of(SHARDS, STABLE_AFTER)) {
+            values.put(key, akka.getString(key));
+        }
+        values.put("kiln.queue.ask", config.queue().ask().toMillis() + "ms");
         values.put("kiln.queue.lease", config.queue().lease().toMillis() + "ms");
         values.put("kiln.store.dir", "the store whose file id says " + storeId);
         if (config.roles().contains(KilnConfig.Role.REGISTRY)) {

@@ -122,7 +122,7 @@ public final class ClusterProcesses implements AutoCloseable {
             Path home = Files.createDirectory(
                     directory.resolve(name),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx--x--x")));
-            Node node = new Node(name, home, role, registry, nodes.size(), more);
+            Node node = new Node(name, home, role, registry, more);
             nodes.add(node);
             return node;
         } catch (IOException e) {
@@ -228,7 +228,6 @@ public final class ClusterProcesses implements AutoCloseable {
         private final Path home;
         private final String role;
         private final boolean registry;
-        private final int index;
         private String more;
         private final int http = freePort();
         private final int admin = freePort();
@@ -238,12 +237,11 @@ public final class ClusterProcesses implements AutoCloseable {
         private final KilnProcess server;
         private int launches;
 
-        private Node(String name, Path home, String role, boolean registry, int index, String more) {
+        private Node(String name, Path home, String role, boolean registry, String more) {
             this.name = name;
             this.home = home;
             this.role = role;
             this.registry = registry;
-            this.index = index;
             this.more = more;
             this.server = KilnProcess.prepare(
                     home,

@@ -3,6 +3,7 @@ package dev.kiln.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.config.ConfigLoader;
+import dev.kiln.config.LoadedConfig;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -19,7 +20,8 @@ class TermsTest {
 
     private Terms terms(String config) throws Exception {
         Path file = Files.writeString(directory.resolve("kiln.conf"), config);
-        return Terms.of(ConfigLoader.load(Optional.of(file), new Properties()).kiln(), 100, "id");
+        LoadedConfig loaded = ConfigLoader.load(Optional.of(file), new Properties());
+        return Terms.of(loaded.kiln(), loaded.akka(), "id");
     }
 
     @ParameterizedTest
@@ -31,6 +33,16 @@ class TermsTest {
     })
     void whatBecomesOfAPushIsTheSameOnAllNodes(String theirs, String difference, String there) throws Exception {
         assertThat(terms("").differences(terms(theirs))).containsExactly(difference + ", " + there);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "kiln.queue.ask = 5s, 'kiln.queue.ask is 3000ms, and in the cluster 5000ms'",
+        "akka.cluster.split-brain-resolver.stable-after = 30s,"
+                + "'akka.cluster.split-brain-resolver.stable-after is 20s, and in the cluster 30s'"
+    })
+    void whoIsTakenForGoneAndWhenIsTheSameOnAllNodes(String theirs, String difference) throws Exception {
+        assertThat(terms("").differences(terms(theirs))).containsExactly(difference);
     }
 
     /** It is the work of one of them, whichever that is. */
