@@ -1,11 +1,12 @@
-# Builds an image of one layer of some megabytes, tells in $RUNS for how long it lives, and takes $SECONDS_TO_BUILD.
+# Builds an image of one layer of some megabytes, tells in $RUNS for how long it lives, and takes as many
+# seconds as its source says.
 set -eu
 run="$RUNS/$KILN_REVISION@$(printf %s "$KILN_PLATFORM" | tr / '~')@$(cat /proc/sys/kernel/random/uuid)"
 (while :; do date +%s%N >>"$run"; sleep 0.1; done) &
 beat=$!
 trap 'kill $beat' EXIT
 echo "building $KILN_REVISION for $KILN_PLATFORM"
-sleep "$SECONDS_TO_BUILD"
+sleep "$(cat seconds)"
 blobs=$KILN_OUTPUT/blobs/sha256
 mkdir -p "$blobs"
 blob() {

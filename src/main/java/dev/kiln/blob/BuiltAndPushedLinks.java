@@ -9,10 +9,11 @@ import java.util.Optional;
  * The links that a pull follows: to what was built, else to what was pushed and is there. Nothing is cached in between, so
  * that a push is seen by whoever asks next. Publishes links to what was built.
  */
-record BuiltAndPushedLinks(Links built, PushedLinks pushed, PushedBlobs blobs) implements Links {
+record BuiltAndPushedLinks(Links built, PushedLinks pushed, PushedBlobs blobs, RecentLinks recent) implements Links {
     @Override
     public void publish(RepositoryName repository, Digest digest, Link link) throws IOException {
         built.publish(repository, digest, link);
+        recent.add(repository, digest);
     }
 
     @Override

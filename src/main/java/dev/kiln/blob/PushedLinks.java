@@ -29,12 +29,14 @@ final class PushedLinks {
     private final FileLinks files;
     private final Staging staging;
     private final InstantSource clock;
+    private final RecentLinks recent;
 
-    PushedLinks(BlobLayout layout, DurableNames names, Staging staging, InstantSource clock) {
+    PushedLinks(BlobLayout layout, DurableNames names, Staging staging, InstantSource clock, RecentLinks recent) {
         this.layout = layout;
         this.files = new FileLinks(layout::pushedLink, layout.root(), names, staging);
         this.staging = staging;
         this.clock = clock;
+        this.recent = recent;
     }
 
     Optional<Links.Link> find(RepositoryName repository, Digest digest) throws IOException {
@@ -48,6 +50,7 @@ final class PushedLinks {
         for (int i = 0; i < TRIES; i++) {
             files.publish(repository, digest, link);
             if (touch(repository, digest, Instant.MAX)) {
+                recent.add(repository, digest);
                 return;
             }
             // It was there already, and somebody has removed it at this moment.

@@ -1,5 +1,7 @@
 package dev.kiln.blob;
 
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -13,7 +15,8 @@ public final class SharedFolder implements Closeable {
     private final InstantSource clock;
     private final PushedBlobs pushedBlobs;
     private final PushedLinks pushedLinks;
-    private final RecentLinks built;
+    private final RecentLinks recent = new RecentLinks();
+    private final Links built;
     private final ContentStore content;
     private final BuildLogs logs;
 
@@ -23,11 +26,11 @@ public final class SharedFolder implements Closeable {
         this.staging = staging;
         this.clock = clock;
         pushedBlobs = new PushedBlobs(layout, names);
-        pushedLinks = new PushedLinks(layout, names, staging, clock);
-        built = new RecentLinks(new NegativelyCachedLinks(new FileLinks(layout::link, layout.root(), names, staging)));
+        pushedLinks = new PushedLinks(layout, names, staging, clock, recent);
+        built = new NegativelyCachedLinks(new FileLinks(layout::link, layout.root(), names, staging));
         content = new ContentStore(
                 new FileBlobStore(layout, names, staging, pushedBlobs),
-                new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs));
+                new BuiltAndPushedLinks(built, pushedLinks, pushedBlobs, recent));
         logs = new FileBuildLogs(layout, names);
     }
 
@@ -42,9 +45,13 @@ public final class SharedFolder implements Closeable {
         return content;
     }
 
-    /** The links of {@link #content} to what was built, with what this node has published lately. */
-    public RecentLinks links() {
-        return built;
+    /**
+     * Whether this process has published a link lately, to what was built or to what was pushed, and it is still there.
+     * Blocking only when it has.
+     */
+    public boolean hasPublished(RepositoryName repository, Digest digest) throws IOException {
+        return recent.contains(repository, digest)
+                && content.links().find(repository, digest).isPresent();
     }
 
     /** What clients pushed, on these terms. Once for the node, since it remembers hashes. */

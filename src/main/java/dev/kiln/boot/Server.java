@@ -358,7 +358,7 @@ public final class Server implements AutoCloseable {
         Duration settle = node.config().settle();
         return new SettlingContent(
                 store,
-                PublicationDesk.open(node.system(), node.folder().links(), settle, storeExecutor),
+                PublicationDesk.open(node.system(), node.folder(), settle, storeExecutor),
                 settle,
                 storeExecutor);
     }

@@ -46,6 +46,12 @@ public final class PushToken {
         return new PushToken(encode(bytes.array()), revision, platform);
     }
 
+    /** The part of the text that the random bits are in: what is left without it is no secret. */
+    public String secret() {
+        int first = (1 + revision.value().length() / 2) * 8;
+        return text.substring(first / 5, (first + SECRET * 8 + 4) / 5);
+    }
+
     /** Empty when {@code text} has not the form of one. */
     public static Optional<PushToken> parse(String text) {
         byte[] bytes = text.length() > MAX_TEXT ? new byte[0] : decode(text);

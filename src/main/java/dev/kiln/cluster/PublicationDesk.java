@@ -12,9 +12,9 @@ import akka.cluster.Member;
 import akka.cluster.MemberStatus;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Subscribe;
-import dev.kiln.blob.RecentLinks;
 import dev.kiln.blob.SettlingContent.Publishers;
 import dev.kiln.blob.SettlingContent.Word;
+import dev.kiln.blob.SharedFolder;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Wire;
@@ -60,18 +60,18 @@ public final class PublicationDesk implements Publishers {
      * @param settle for how long a node that is no longer there may have left what does not show yet
      * @param blocking runs look-ups in the store
      */
-    public static PublicationDesk open(ActorSystem<?> system, RecentLinks links, Duration settle, Executor blocking) {
+    public static PublicationDesk open(ActorSystem<?> system, SharedFolder folder, Duration settle, Executor blocking) {
         PublicationDesk desk = new PublicationDesk(system, settle);
-        system.systemActorOf(answering(links, blocking), NAME, Props.empty());
+        system.systemActorOf(answering(folder, blocking), NAME, Props.empty());
         system.systemActorOf(desk.watching(), NAME + "-losses", Props.empty());
         return desk;
     }
 
-    private static Behavior<HaveYou> answering(RecentLinks links, Executor blocking) {
+    private static Behavior<HaveYou> answering(SharedFolder folder, Executor blocking) {
         return Behaviors.receiveMessage(question -> {
             blocking.execute(() -> {
                 try {
-                    question.replyTo().tell(new Have(links.hasPublished(question.repository(), question.digest())));
+                    question.replyTo().tell(new Have(folder.hasPublished(question.repository(), question.digest())));
                 } catch (IOException e) {
                     // No answer: who asks then takes it for possible.
                 }

@@ -36,9 +36,8 @@ public record Terms(Map<String, String> values) implements Wire {
      */
     public static Terms of(KilnConfig config, Config akka, String storeId) {
         Map<String, String> values = new TreeMap<>();
-        for (String key : List.of(SHARDS, STABLE_AFTER)) {
-            values.put(key, akka.getString(key));
-        }
+        values.put(SHARDS, Integer.toString(akka.getInt(SHARDS)));
+        values.put(STABLE_AFTER, akka.getDuration(STABLE_AFTER).toMillis() + "ms");
         values.put("kiln.queue.ask", config.queue().ask().toMillis() + "ms");
         values.put("kiln.queue.lease", config.queue().lease().toMillis() + "ms");
         values.put("kiln.store.dir", "the store whose file id says " + storeId);

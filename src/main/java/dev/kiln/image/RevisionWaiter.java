@@ -391,7 +391,8 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
             composing = true;
             moreUntil = peers.clock().instant().plus(SETTLE);
             Optional<Cause> cause = pulls.cause(
-                    built.stream().map(IndexComposer.Child::platform).collect(Collectors.toUnmodifiableSet()));
+                    built.stream().map(IndexComposer.Child::platform).collect(Collectors.toUnmodifiableSet()),
+                    peers.clock().instant());
             ask(Asked.COMPOSE, replyTo -> new TagEntity.Compose(flavour, built, cause, replyTo));
         }
     }

@@ -12,6 +12,7 @@ import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Platform;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -19,7 +20,6 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -32,13 +32,17 @@ import java.util.function.Supplier;
  */
 final class WaitingPulls {
     private static final int MAX = 10_000;
+    /** A client that goes on waiting is back sooner. */
+    private static final Duration BETWEEN_HOPS = Duration.ofSeconds(5);
 
     private final TagKey key;
     private final RepositoryConfig config;
     private final Supplier<Map<Platform, BuildTimes>> usual;
     private final List<Join> pulls = new ArrayList<>();
     /** For each platform the pull whose hop ended last before it was built: between two hops a client still waits. */
-    private final Map<Platform, Cause> hopping = new HashMap<>();
+    private final Map<Platform, Hopped> hopping = new HashMap<>();
+
+    private record Hopped(Cause cause, Instant at) {}
 
     private Optional<RevisionSnapshot> snapshot = Optional.empty();
     private Optional<Instant> moreUntil = Optional.empty();
@@ -60,7 +64,7 @@ final class WaitingPulls {
     }
 
     /** Who is to be named for an index that lists {@code built} now: rather one who asked for one of these. */
-    Optional<Cause> cause(Set<Platform> built) {
+    Optional<Cause> cause(Set<Platform> built, Instant now) {
         return pulls.stream()
                 .filter(pull -> pull.wish()
                         .hint()
@@ -71,7 +75,9 @@ final class WaitingPulls {
                 .map(Join::cause)
                 .or(() -> built.stream()
                         .map(hopping::get)
-                        .filter(Objects::nonNull)
+                        .filter(hopped ->
+                                hopped != null && now.isBefore(hopped.at().plus(BETWEEN_HOPS)))
+                        .map(Hopped::cause)
                         .findFirst())
                 .or(() -> first().map(Join::cause));
     }
@@ -163,7 +169,7 @@ final class WaitingPulls {
         if (outcome.isPresent()) {
             pull.outcome().complete(outcome.get());
             if (outcome.get() instanceof Outcome.TimedOut timedOut) {
-                timedOut.build().ifPresent(build -> hopping.put(build.platform(), pull.cause()));
+                timedOut.build().ifPresent(build -> hopping.put(build.platform(), new Hopped(pull.cause(), now)));
             }
             return Optional.empty();
         }

@@ -322,7 +322,10 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 : need(state, digest);
         if (need.isPresent()) {
             drop.replyTo().tell(new DeleteAnswer.Refused(need.get()));
-        } else if (removing.contains(digest) || state.isUnlinked(digest)) {
+        } else if (state.isUnlinked(digest)) {
+            // It was a manifest, and its link is about to go.
+            drop.replyTo().tell(new DeleteAnswer.Unknown());
+        } else if (removing.contains(digest)) {
             drop.replyTo().tell(new DeleteAnswer.Refused("it is being removed"));
         } else {
             unlink(digest, drop.untouchedSince(), Optional.of(drop.replyTo()));

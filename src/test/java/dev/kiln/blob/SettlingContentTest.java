@@ -133,7 +133,7 @@ class SettlingContentTest {
             asked.incrementAndGet();
             try {
                 return CompletableFuture.completedFuture(
-                        writer.links().hasPublished(repository, digest) ? Word.PUBLISHED : Word.ABSENT);
+                        writer.hasPublished(repository, digest) ? Word.PUBLISHED : Word.ABSENT);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

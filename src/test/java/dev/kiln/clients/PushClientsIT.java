@@ -146,16 +146,17 @@ final class PushClientsIT {
         assertGreets(name + ":v1", "amd64");
     }
 
-    @Test
-    void podmanPushesSeveralPlatforms() {
-        Client podman = Client.podman(temp);
-        podman.run("manifest", "create", "people-list").mustSucceed();
-        podman.run("manifest", "add", "--all", TLS, "people-list", "docker://" + image("people/origin:main"))
+    @ParameterizedTest
+    @MethodSource("engines")
+    void podmanAndBuildahPushSeveralPlatforms(Client client) {
+        String list = client + "-list";
+        String name = image("people/" + list + ":v1");
+        client.run("manifest", "create", list).mustSucceed();
+        client.run("manifest", "add", "--all", TLS, list, "docker://" + image("people/origin:main"))
                 .mustSucceed();
-        podman.run("manifest", "push", "--all", TLS, "people-list", "docker://" + image("people/list:v1"))
-                .mustSucceed();
-        assertGreets("people/list:v1", "amd64");
-        assertGreets("people/list:v1", "arm64");
+        client.run("manifest", "push", "--all", TLS, list, "docker://" + name).mustSucceed();
+        assertGreets("people/" + list + ":v1", "amd64");
+        assertGreets("people/" + list + ":v1", "arm64");
     }
 
     @Test

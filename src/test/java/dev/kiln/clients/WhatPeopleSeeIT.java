@@ -3,14 +3,17 @@ package dev.kiln.clients;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.testing.KilnProcess;
+import dev.kiln.testing.Wire;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -234,6 +237,18 @@ final class WhatPeopleSeeIT {
                 ]
                 """.formatted(NEVER.number(), team.url()))) {
             Client.ctr(temp).pull(small.host() + "/team/first:main", "amd64").mustFail();
+            Awaitility.await("the one place is taken")
+                    .atMost(Duration.ofMinutes(1))
+                    .until(() -> {
+                        // Its first pull may have ended before the source was here.
+                        try (Wire again = new Wire(small.registry().getPort());
+                                Wire queue = new Wire(small.admin().getPort())) {
+                            again.request("GET", "/v2/team/first/manifests/main", "Prefer: respond-async");
+                            return queue.request("GET", "/api/v1/queue")
+                                    .text()
+                                    .contains("\"repository\":\"team/first\"");
+                        }
+                    });
 
             List<CompletableFuture<Void>> pulls = clients()
                     .map(client -> CompletableFuture.runAsync(() -> {
@@ -270,6 +285,34 @@ final class WhatPeopleSeeIT {
                 .replace("{host}", server.host())
                 .replace("{id}", name.replace('/', '~'))
                 .replace("{revision}", team.revision());
+    }
+
+    @Test
+    void theManualShowsTheSameTexts() throws IOException {
+        String manual = Files.readString(Path.of("docs/clients.md"));
+        for (Map<String, String> texts : List.of(FAILED, NO_SUCH_TAG, NOT_LISTED_YET, NOT_YET)) {
+            texts.forEach((client, text) -> assertThat(manual).contains(manualLine(client, text)));
+        }
+        assertThat(manual)
+                .contains(manualLine("docker", NO_SUCH_REPOSITORY.get("docker")))
+                .contains(manualLine("skopeo", REFUSED.get("skopeo")).replace("{refused}", LFS));
+        String full = FULL.get("ctr");
+        assertThat(manual).contains("    " + full.substring(full.indexOf("503 ") + 4) + "\n");
+    }
+
+    /** With words in capitals for what is everybody's own. */
+    private static String manualLine(String client, String text) {
+        String general = text.replace("{image}", "HOST/NAME:TAG")
+                .replaceAll("reading manifest (main|nosuch)", "reading manifest TAG")
+                .replaceAll("\\[manifests (main|nosuch)]", "[manifests TAG]")
+                .replace("is called nosuch", "is called TAG")
+                .replace("{name}", "HOST/NAME")
+                .replace("{host}", "HOST")
+                .replace("{log}", "URL")
+                .replace("{n} s", "4 min")
+                .replace("{index}", "…")
+                .replace("time=\"…\"", "…");
+        return "    %-8s %s\n".formatted(client + ":", general);
     }
 
     private static Map<String, String> texts(String table) {

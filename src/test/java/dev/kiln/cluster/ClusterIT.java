@@ -22,7 +22,6 @@ import java.util.concurrent.ScheduledExecutorService;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -41,7 +40,7 @@ class ClusterIT {
 
     @BeforeEach
     void start() {
-        lab = new ClusterLab(directory, 3, 2, 1.5);
+        lab = new ClusterLab(directory, 3, 2);
         client = new PullClient(lab::registry, ClusterLab.REPOSITORY);
     }
 
@@ -53,7 +52,6 @@ class ClusterIT {
     }
 
     @Test
-    @Tag("long")
     void aThousandPullsOfAnUnbuiltTagOverAllNodesLeadToOneAttemptForEachPlatform() {
         String commit = lab.branch("main");
         lab.origin.ref("refs/tags/v1", commit);
@@ -90,7 +88,6 @@ class ClusterIT {
     }
 
     @Test
-    @Tag("long")
     void whileTheDatabaseIsAwayWhatIsKnownIsServedAndAfterwardsAllGoesOnByItself() {
         lab.branch("known");
         lab.branch("late");

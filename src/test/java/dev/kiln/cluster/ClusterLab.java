@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kiln.build.BuildEvent;
 import dev.kiln.image.TagKey;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
@@ -48,13 +49,16 @@ final class ClusterLab implements AutoCloseable {
     static final List<String> PLATFORMS = List.of("linux/amd64", "linux/arm64");
     /** Long enough for a slow machine; nothing is asserted about how long anything takes. */
     static final Duration SOON = Duration.ofMinutes(4);
+    /** {@code queue.lease} of all nodes. */
+    static final Duration LEASE = Duration.ofSeconds(21);
+    /** What a build takes, but for a long one. */
+    private static final String SECONDS = "1.5";
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path directory;
     private final Path runs;
     private final int registries;
-    private final double secondsToBuild;
     final Hosts hosts;
     final PostgresServer postgres;
     final GitOrigin origin;
@@ -64,11 +68,10 @@ final class ClusterLab implements AutoCloseable {
     private final HttpClient http =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
-    /** @param builders one for each of the first platforms */
-    ClusterLab(Path directory, int registries, int builders, double secondsToBuild) {
+    /** @param builders one for each platform, or some for each */
+    ClusterLab(Path directory, int registries, int builders) {
         this.directory = directory;
         this.registries = registries;
-        this.secondsToBuild = secondsToBuild;
         try {
             assumeTrue(Files.isExecutable(Path.of("/usr/sbin/haproxy")), "needs haproxy");
             Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
@@ -117,10 +120,10 @@ final class ClusterLab implements AutoCloseable {
                   }]
                   repository-defaults { partial-after = 1h, build.backoff = 1s }
                   builders.make {
-                    type = command, command = ["sh", "build.sh"], environment { RUNS = "%s", SECONDS_TO_BUILD = "%s" }
+                    type = command, command = ["sh", "build.sh"], environment { RUNS = "%s" }
                   }
                   worker { slots = 2, uid-base = %d, platforms = ["%s"] }
-                  queue { lease = 30s, ask = 2s }
+                  queue { lease = %ds, ask = 2s }
                 }
                 akka.cluster.split-brain-resolver.stable-after = 7s
                 """.formatted(
@@ -135,9 +138,9 @@ final class ClusterLab implements AutoCloseable {
                                         .map(platform -> "\"" + platform + "\"")
                                         .toList(),
                                 runs,
-                                Double.toString(secondsToBuild),
                                 BuildUsers.next(),
-                                PLATFORMS.get(Math.max(0, host - registries) % PLATFORMS.size()))
+                                PLATFORMS.get(Math.max(0, host - registries) % PLATFORMS.size()),
+                                LEASE.toSeconds())
                 + (isRegistry ? postgres.config() : "");
         return new ClusterNode(
                 directory.resolve("node-" + host),
@@ -170,6 +173,11 @@ final class ClusterLab implements AutoCloseable {
         return URI.create("http://" + hosts.address(node) + ":8081");
     }
 
+    /** The beginning of a node's address among members. */
+    String remoting(ClusterNode node) {
+        return "akka://kiln@" + hosts.address(nodes.indexOf(node)) + ":";
+    }
+
     List<ClusterNode> registryNodes() {
         return nodes.subList(0, registries);
     }
@@ -199,11 +207,15 @@ final class ClusterLab implements AutoCloseable {
 
     /** The body of a 200. */
     private Optional<String> get(URI address) {
+        return get(address, "User-Agent", "curl/8.5.0");
+    }
+
+    private Optional<String> get(URI address, String header, String value) {
         try {
             HttpResponse<String> answer = http.send(
                     HttpRequest.newBuilder(address)
                             .timeout(Duration.ofSeconds(10))
-                            .header("User-Agent", "curl/8.5.0")
+                            .header(header, value)
                             .build(),
                     HttpResponse.BodyHandlers.ofString());
             return answer.statusCode() == 200 ? Optional.of(answer.body()) : Optional.empty();
@@ -229,9 +241,19 @@ final class ClusterLab implements AutoCloseable {
 
     /** A commit that can be built, under a new branch; its id. */
     String branch(String name) {
+        return branch(name, SECONDS);
+    }
+
+    /** As {@link #branch}, for builds that take much longer than their leases without renewal; two of them share longer than one. */
+    String longBranch(String name) {
+        return branch(name, Long.toString(4 * LEASE.toSeconds()));
+    }
+
+    private String branch(String name, String seconds) {
         try (InputStream build = ClusterLab.class.getResourceAsStream("/cluster/build.sh")) {
-            String commit =
-                    origin.commit(Map.of("build.sh", new String(build.readAllBytes(), StandardCharsets.UTF_8)), name);
+            String commit = origin.commit(
+                    Map.of("build.sh", new String(build.readAllBytes(), StandardCharsets.UTF_8), "seconds", seconds),
+                    name);
             origin.ref("refs/heads/" + name, commit);
             return commit;
         } catch (IOException e) {
@@ -247,6 +269,48 @@ final class ClusterLab implements AutoCloseable {
                         .filter(line -> line.contains("the build queue is on this node"))
                         .reduce("", (before, later) -> later)))
                 .orElseThrow();
+    }
+
+    /** Has the builds of a revision begun without waiting for them, and returns when the first runs. */
+    Running begin(String commit) {
+        return Awaitility.await("a build of " + commit + " has begun")
+                .atMost(SOON)
+                .until(
+                        () -> {
+                            get(
+                                    registry.resolve("/v2/" + REPOSITORY + "/manifests/" + commit),
+                                    "Prefer",
+                                    "respond-async");
+                            return running(commit);
+                        },
+                        Optional::isPresent)
+                .orElseThrow();
+    }
+
+    /** A build and the builder that has its lease. */
+    record Running(BuildKey build, ClusterNode builder) {}
+
+    private Optional<Running> running(String commit) {
+        for (JsonNode entry : queue().path("entries")) {
+            if (entry.path("revision").asText().equals(commit) && entry.has("worker")) {
+                String worker = entry.path("worker").asText();
+                return builderNodes().stream()
+                        .filter(node -> node.isCalled(worker))
+                        .findFirst()
+                        .map(node -> new Running(BuildKey.of(entry.path("id").asText()), node));
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Returns when {@code running} was lost there and has begun on another builder. */
+    void awaitElsewhere(Running running) {
+        Awaitility.await(running + " has begun elsewhere")
+                .atMost(SOON)
+                .until(() -> journal().builds().getOrDefault(running.build().toString(), List.of()).stream()
+                        .filter(BuildEvent.AttemptStarted.class::isInstance)
+                        .map(event -> ((BuildEvent.AttemptStarted) event).worker())
+                        .anyMatch(worker -> !running.builder().isCalled(worker)));
     }
 
     JsonNode queue() {

@@ -136,6 +136,15 @@ final class ClusterNode implements AutoCloseable {
         }
     }
 
+    /** Whether {@code name} is the one it bears in the queue. */
+    boolean isCalled(String name) {
+        try {
+            return Files.readString(directory.resolve("data/node-name")).strip().equals(name);
+        } catch (IOException e) {
+            return false; // it has not got so far yet
+        }
+    }
+
     String log() {
         try {
             return Files.readString(directory.resolve("kiln.log"));

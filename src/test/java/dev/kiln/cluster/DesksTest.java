@@ -13,8 +13,11 @@ import akka.util.ByteString;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.BuildLogs;
+import dev.kiln.blob.PushTerms;
 import dev.kiln.blob.SettlingContent.Word;
 import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.UploadChunk;
+import dev.kiln.blob.Uploads;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
@@ -26,6 +29,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -65,7 +69,7 @@ class DesksTest {
 
         Node(Path directory) throws IOException {
             folder = SharedFolder.open(directory, InstantSource.system());
-            publications = PublicationDesk.open(system, folder.links(), SETTLE, blocking);
+            publications = PublicationDesk.open(system, folder, SETTLE, blocking);
             logs = ClusterLogs.open(system, folder.logs());
             nodes.add(this);
         }
@@ -141,6 +145,25 @@ class DesksTest {
         assertThat(ask(digest)).isEqualTo(Word.PUBLISHED);
         assertThat(join(reader.publications.ask(new RepositoryName("team/other"), digest)))
                 .isEqualTo(Word.ABSENT);
+    }
+
+    @Test
+    void aNodeTellsWhatClientsHavePushedToItLately() throws IOException {
+        await().atMost(SOON).until(() -> ask(UNKNOWN) == Word.ABSENT);
+        PushTerms terms = new PushTerms(Duration.ofHours(1), Duration.ofHours(1), List.of());
+        Uploads uploads = writer.folder.pushed(terms).uploads();
+        byte[] bytes = "blob".getBytes(StandardCharsets.UTF_8);
+        Digest digest = Digest.sha256(bytes);
+        String id = uploads.open(APP);
+        try (UploadChunk chunk = uploads.append(APP, id, 0)) {
+            chunk.out().write(bytes);
+            chunk.finish(digest);
+        }
+
+        assertThat(ask(digest)).isEqualTo(Word.PUBLISHED);
+
+        writer.folder.pushed(terms).remove(APP, digest, Optional.empty());
+        assertThat(ask(digest)).as("what is removed").isEqualTo(Word.ABSENT);
     }
 
     @Test

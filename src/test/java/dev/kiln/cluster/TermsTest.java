@@ -39,7 +39,7 @@ class TermsTest {
     @CsvSource({
         "kiln.queue.ask = 5s, 'kiln.queue.ask is 3000ms, and in the cluster 5000ms'",
         "akka.cluster.split-brain-resolver.stable-after = 30s,"
-                + "'akka.cluster.split-brain-resolver.stable-after is 20s, and in the cluster 30s'"
+                + "'akka.cluster.split-brain-resolver.stable-after is 20000ms, and in the cluster 30000ms'"
     })
     void whoIsTakenForGoneAndWhenIsTheSameOnAllNodes(String theirs, String difference) throws Exception {
         assertThat(terms("").differences(terms(theirs))).containsExactly(difference);

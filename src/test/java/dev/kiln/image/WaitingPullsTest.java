@@ -55,12 +55,19 @@ class WaitingPullsTest {
         assertThat(amd.outcome().join()).isInstanceOf(Outcome.TimedOut.class);
         assertThat(pulls.isEmpty()).isTrue();
 
-        assertThat(pulls.cause(Set.of(PullBench.AMD))).map(Cause::client).contains("amd");
-        assertThat(pulls.cause(Set.of(PullBench.ARM))).isEmpty();
+        assertThat(pulls.cause(Set.of(PullBench.AMD), HOP_ENDS))
+                .map(Cause::client)
+                .contains("amd");
+        assertThat(pulls.cause(Set.of(PullBench.ARM), HOP_ENDS)).isEmpty();
 
         add(PullBench.ARM, "arm");
         assertThat(List.of(PullBench.AMD, PullBench.ARM))
-                .map(platform -> pulls.cause(Set.of(platform)).orElseThrow().client())
+                .map(platform ->
+                        pulls.cause(Set.of(platform), HOP_ENDS).orElseThrow().client())
                 .containsExactly("amd", "arm");
+        assertThat(pulls.cause(Set.of(PullBench.AMD), HOP_ENDS.plusSeconds(60)))
+                .as("who has not come back is named no more")
+                .map(Cause::client)
+                .contains("arm");
     }
 }

@@ -17,6 +17,7 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Pushes that nobody should make: each is told what is wrong with it by the specification's code, and leaves nothing. */
 class BadPushesIT {
@@ -70,6 +72,8 @@ class BadPushesIT {
             DELETE | /v2/read/app/manifests/v1                    | 405 | UNSUPPORTED
             POST   | blobs/uploads/?digest=md5:00                 | 400 | DIGEST_INVALID
             POST   | blobs/uploads/?digest-algorithm=md5          | 400 | DIGEST_INVALID
+            POST   | blobs/uploads/?mount=sha256:00               | 400 | DIGEST_INVALID
+            POST   | blobs/uploads/?mount=                        | 400 | DIGEST_INVALID
             PUT    | blobs/uploads/                               | 405 | UNSUPPORTED
             PATCH  | blobs/uploads/                               | 405 | UNSUPPORTED
             GET    | blobs/uploads/                               | 405 | UNSUPPORTED
@@ -260,6 +264,65 @@ class BadPushesIT {
         assertThat(repo.get("manifests/missing").status()).isEqualTo(404);
         assertThat(repo.get("manifests/" + image).status()).isEqualTo(404);
         assertThat(repo.get("blobs/" + image).status()).isEqualTo(404);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {33, 1000, 1_000_000})
+    void deepManifestsAreRefused(int depth) {
+        String manifest = "{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX + "\",\"manifests\":[],\"x\":"
+                + "[".repeat(depth) + "]".repeat(depth) + "}";
+
+        assertRefused(
+                repo.putManifest("deep", MediaTypes.OCI_INDEX, manifest.getBytes(StandardCharsets.US_ASCII)),
+                400,
+                "MANIFEST_INVALID");
+        assertThat(repo.get("manifests/deep").status()).isEqualTo(404);
+    }
+
+    /** An index cannot name itself, nor what names it, by a digest; whoever tries names what is not here. */
+    @Test
+    void anIndexThatNamesWhatIsToNameItIsRefused() {
+        String entry = "{\"mediaType\":\"" + MediaTypes.OCI_INDEX + "\",\"digest\":\"%s\",\"size\":100}";
+        String index =
+                "{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX + "\",\"manifests\":[" + entry + "]}";
+        byte[] one = index.formatted(STRANGE).getBytes(StandardCharsets.US_ASCII);
+        byte[] other = index.formatted(Digest.sha256(one)).getBytes(StandardCharsets.US_ASCII);
+
+        for (byte[] either : List.of(other, one)) {
+            assertRefused(repo.putManifest("circle", MediaTypes.OCI_INDEX, either), 404, "MANIFEST_BLOB_UNKNOWN");
+        }
+    }
+
+    @Test
+    void whatIsDeletedAsAManifestIsNoBlobAnyMore() {
+        byte[] index = ("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX + "\",\"manifests\":[]}")
+                .getBytes(StandardCharsets.US_ASCII);
+        Digest digest = Digest.sha256(index);
+        for (int i = 0; i < 20; i++) {
+            assertThat(repo.putManifest("soon", MediaTypes.OCI_INDEX, index).status())
+                    .isEqualTo(201);
+            assertThat(repo.delete("manifests/" + digest).status()).isEqualTo(202);
+            // Its link may have gone in the very moment between two looks.
+            assertThat(repo.delete("blobs/" + digest).status()).isIn(404, 202);
+            assertRefused(repo.get("blobs/" + digest), 404, "BLOB_UNKNOWN");
+        }
+    }
+
+    /** What a mirror's client says of where it thinks it is (clients.md). */
+    @Test
+    void aNamespaceIsTakenWithEveryRequestOfAPush() {
+        String location =
+                repo.send("POST", "blobs/uploads/?ns=registry.example.com").header("Location");
+        Digest digest = Digest.sha256(BLOB);
+        assertThat(repo.send(
+                                "PUT",
+                                PushClient.with(
+                                        PushClient.with(location, "digest", digest.value()), "ns", "example.com"),
+                                BLOB)
+                        .status())
+                .isEqualTo(201);
+        assertThat(repo.head("blobs/" + digest + "?ns=registry.example.com").status())
+                .isEqualTo(200);
     }
 
     @Test

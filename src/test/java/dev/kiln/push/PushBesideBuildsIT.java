@@ -168,30 +168,32 @@ class PushBesideBuildsIT {
         assertThat(partial.children()).containsOnlyKeys(Installation.AMD64);
         Digest signed = partial.digest();
 
-        Digest signature = cosign(signed, partial.body().size());
+        Digest signature = cosign("main" + FOR_AMD64, signed, partial.body().size());
         Digest sbom = attach(signed, partial.body().size());
-        notation(signed, partial.body().size());
-        assertSigned(signed, signature, sbom);
+        Digest notation = notation(signed, partial.body().size());
+        assertSigned(signed, signature, sbom, notation);
 
         kiln.open(revision, Installation.ARM64);
         PullClient.Answer complete = PullClient.join(kiln.client.pull("main?platform=linux/arm64/v8"));
         assertThat(complete.digest()).isNotEqualTo(signed);
-        assertSigned(signed, signature, sbom);
+        assertSigned(signed, signature, sbom, notation);
         assertThat(push.get("manifests/" + signed).status()).isEqualTo(200);
         assertThat(push.get("referrers/" + complete.digest()).json().get("manifests"))
                 .isEmpty();
-        Digest ofComplete = cosign(complete.digest(), complete.body().size());
+        Digest ofComplete = cosign("main", complete.digest(), complete.body().size());
         assertThat(referrers(complete.digest(), BUNDLE)).containsExactly(ofComplete.value());
+        assertThat(listed(complete.digest())).containsExactly(ofComplete.value());
 
         kiln.server.kill();
         kiln.start(Builds.QUICK, "kiln.repository-defaults.push = true");
         push = new PushClient(kiln.server.registry(), Installation.REPOSITORY);
-        assertSigned(signed, signature, sbom);
+        assertSigned(signed, signature, sbom, notation);
     }
 
-    /** {@code cosign sign}, with a bundle as a referrer. */
-    private Digest cosign(Digest index, int size) {
+    /** {@code cosign sign} of what a tag means, with a bundle as a referrer. */
+    private Digest cosign(String tag, Digest index, int size) {
         assertThat(push.get("/v2/").status()).isEqualTo(200);
+        assertThat(Digest.sha256(push.get("manifests/" + tag).body())).isEqualTo(index);
         assertThat(push.head("manifests/" + index).status()).isEqualTo(200);
         byte[] empty = "{}".getBytes(StandardCharsets.US_ASCII);
         byte[] bundle = ("{\"signature of\":\"" + index + "\"}").getBytes(StandardCharsets.US_ASCII);
@@ -206,6 +208,7 @@ class PushBesideBuildsIT {
         assertThat(push.get("referrers/" + index).status())
                 .as("so no fallback tag is needed")
                 .isEqualTo(200);
+        list(index, BUNDLE, manifest);
         return digest;
     }
 
@@ -235,9 +238,6 @@ class PushBesideBuildsIT {
     /** {@code cosign attach}, as older versions do it: by a tag made of the digest, and the fallback tag for a list. */
     private Digest attach(Digest index, int size) {
         String fallback = "sha256-" + index.hex();
-        assertThat(push.get("manifests/" + fallback).status())
-                .as("at once, and no build")
-                .isEqualTo(404);
         byte[] empty = "{}".getBytes(StandardCharsets.US_ASCII);
         byte[] bill = ("{\"bill of\":\"" + index + "\"}").getBytes(StandardCharsets.US_ASCII);
         uploadIfMissing(empty);
@@ -246,18 +246,39 @@ class PushBesideBuildsIT {
         assertThat(push.putManifest(fallback + ".sbom", MediaTypes.OCI_MANIFEST, manifest)
                         .status())
                 .isEqualTo(201);
-        byte[] list = ("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX
-                        + "\",\"manifests\":[{\"mediaType\":\""
-                        + MediaTypes.OCI_MANIFEST + "\",\"artifactType\":\"" + SBOM + "\",\"digest\":\""
-                        + Digest.sha256(manifest) + "\",\"size\":" + manifest.length + "}]}")
-                .getBytes(StandardCharsets.US_ASCII);
-        assertThat(push.putManifest(fallback, MediaTypes.OCI_INDEX, list).status())
-                .isEqualTo(201);
+        list(index, SBOM, manifest);
         return Digest.sha256(manifest);
     }
 
+    /** As a client does that knows nothing of the referrers API: puts one more into the list that the fallback tag means. */
+    private void list(Digest subject, String type, byte[] manifest) {
+        Answer before = push.get("manifests/sha256-" + subject.hex());
+        StringBuilder entries = new StringBuilder();
+        if (before.status() == 200) {
+            before.json()
+                    .get("manifests")
+                    .forEach(entry -> entries.append(entry).append(','));
+        } else {
+            assertThat(before.code()).as("at once, and no build").isEqualTo("MANIFEST_UNKNOWN");
+        }
+        byte[] list = ("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX + "\",\"manifests\":[" + entries
+                        + "{\"mediaType\":\"" + MediaTypes.OCI_MANIFEST + "\",\"artifactType\":\"" + type
+                        + "\",\"digest\":\""
+                        + Digest.sha256(manifest) + "\",\"size\":" + manifest.length + "}]}")
+                .getBytes(StandardCharsets.US_ASCII);
+        assertThat(push.putManifest("sha256-" + subject.hex(), MediaTypes.OCI_INDEX, list)
+                        .status())
+                .isEqualTo(201);
+    }
+
+    private List<String> listed(Digest subject) {
+        return push.get("manifests/sha256-" + subject.hex()).json().findValuesAsText("digest");
+    }
+
     /** {@code notation sign}: HEAD of the tag, then blob and manifest, then its own list. */
-    private void notation(Digest index, int size) {
+    private Digest notation(Digest index, int size) {
+        assertThat(push.head("manifests/main" + FOR_AMD64).header("Docker-Content-Digest"))
+                .isEqualTo(index.value());
         String type = "application/vnd.cncf.notary.signature";
         byte[] config = "{}".getBytes(StandardCharsets.US_ASCII);
         byte[] envelope = ("{\"envelope of\":\"" + index + "\"}").getBytes(StandardCharsets.US_ASCII);
@@ -269,10 +290,12 @@ class PushBesideBuildsIT {
                 .isEqualTo(201);
         assertThat(referrers(index, type))
                 .containsExactly(Digest.sha256(manifest).value());
+        list(index, type, manifest);
+        return Digest.sha256(manifest);
     }
 
-    /** {@code cosign verify} of both kinds. */
-    private void assertSigned(Digest index, Digest signature, Digest sbom) {
+    /** {@code cosign verify} of both kinds, and {@code notation list}. */
+    private void assertSigned(Digest index, Digest signature, Digest sbom, Digest notation) {
         assertThat(referrers(index, BUNDLE)).containsExactly(signature.value());
         assertThat(referrers(index, SBOM)).containsExactly(sbom.value());
         Answer all = push.get("referrers/" + index);
@@ -286,11 +309,7 @@ class PushBesideBuildsIT {
                     .contains(index.value());
         });
         String fallback = "sha256-" + index.hex();
-        assertThat(push.get("manifests/" + fallback)
-                        .json()
-                        .at("/manifests/0/digest")
-                        .asText())
-                .isEqualTo(sbom.value());
+        assertThat(listed(index)).containsExactly(signature.value(), sbom.value(), notation.value());
         assertThat(push.head("manifests/" + fallback + ".sbom").header("Docker-Content-Digest"))
                 .isEqualTo(sbom.value());
         assertThat(push.get("manifests/" + fallback + ".att").code()).isEqualTo("MANIFEST_UNKNOWN");

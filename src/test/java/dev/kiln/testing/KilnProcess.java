@@ -58,8 +58,7 @@ public final class KilnProcess implements AutoCloseable {
                     kiln.data-dir = "%1$s/data"
                     kiln.work-dir = "%1$s/work"
                     kiln.http.port = 0
-                    kiln.admin.port = 0
-                    kiln.worker.uid-base = %2$d
+                    kiln.admin.port = 0, kiln.worker.uid-base = %2$d
                     """.formatted(directory, firstUser) + config);
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -121,7 +121,25 @@ final class BlobRoutes {
                         : pushing.repositories()
                                 .user(key.repository(), key.digest())
                                 .thenApply(Optional::isPresent))
-                .thenCompose(here -> here ? CompletableFuture.completedFuture(true) : built(key));
+                .thenCompose(here -> here ? CompletableFuture.completedFuture(true) : late(key));
+    }
+
+    /** What another node has published shows a moment late. */
+    private CompletionStage<Boolean> late(Key key) {
+        return content.link(key.repository(), key.digest())
+                .thenApplyAsync(
+                        link -> {
+                            boolean pushed =
+                                    link.isPresent() && link.get().origin().equals(Pushes.ORIGIN);
+                            if (link.isEmpty()
+                                    || (pushed
+                                            && used(key).map(Links.Link::kind).orElse(Links.Kind.MANIFEST)
+                                                    != Links.Kind.BLOB)) {
+                                throw unknown();
+                            }
+                            return pushed;
+                        },
+                        blocking);
     }
 
     private static Problem unknown() {

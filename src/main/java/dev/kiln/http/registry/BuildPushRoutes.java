@@ -1,11 +1,14 @@
 package dev.kiln.http.registry;
 
 import akka.http.javadsl.model.HttpResponse;
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.UploadChunk;
 import dev.kiln.blob.Uploads;
 import dev.kiln.build.Builds;
 import dev.kiln.build.PushAnswer;
 import dev.kiln.build.PushToken;
+import dev.kiln.config.KilnConfig;
 import dev.kiln.http.registry.ManifestPushRoutes.Received;
 import dev.kiln.http.registry.RegistryPath.Blob;
 import dev.kiln.http.registry.RegistryPath.ManifestByDigest;
@@ -38,18 +41,24 @@ final class BuildPushRoutes {
     /** For the worker to take in a large image. */
     private static final Duration TAKING = Duration.ofMinutes(16);
 
+    /** How often the bytes of an image may come: what broke off is sent again. */
+    private static final int TIMES = 2;
+
+    private final KilnConfig config;
     private final Builds builds;
     private final Pushing pushing;
     private final BlobRoutes blobs;
-    private final UploadRoutes uploads;
     private final ManifestPushRoutes manifests;
 
-    BuildPushRoutes(
-            Builds builds, Pushing pushing, BlobRoutes blobs, UploadRoutes uploads, ManifestPushRoutes manifests) {
+    /** What each token may still bring by this node; who holds one may push until the disk is full otherwise. */
+    private final Cache<PushToken, Allowance> allowances =
+            Caffeine.newBuilder().maximumSize(10_000).build();
+
+    BuildPushRoutes(KilnConfig config, Builds builds, Pushing pushing, BlobRoutes blobs, ManifestPushRoutes manifests) {
+        this.config = config;
         this.builds = builds;
         this.pushing = pushing;
         this.blobs = blobs;
-        this.uploads = uploads;
         this.manifests = manifests;
     }
 
@@ -69,7 +78,7 @@ final class BuildPushRoutes {
             return put(call, token, manifest.name(), manifest.digest());
         }
         return isOfPush(call, path)
-                ? ask(token, path.name()).thenCompose(open -> ofPush(call, path))
+                ? ask(token, path.name()).thenCompose(open -> ofPush(call, token, path))
                 : CompletableFuture.completedFuture(ErrorResponses.of(
                         ProblemCode.UNSUPPORTED, "a token is for pushing one image", List.of(Headers.allow(""))));
     }
@@ -80,15 +89,21 @@ final class BuildPushRoutes {
                 || (path instanceof Blob && call.isRead());
     }
 
-    private CompletionStage<HttpResponse> ofPush(Call call, RegistryPath.Named path) {
+    private CompletionStage<HttpResponse> ofPush(Call call, PushToken token, RegistryPath.Named path) {
         if (path instanceof Blob blob) {
             return blobs.get(call, blob.name(), blob.digest(), true);
         }
+        UploadRoutes uploads = new UploadRoutes(pushing, allowances.get(token, key -> allowance(path.name())));
         if (path instanceof Upload upload) {
             return uploads.handle(call, upload);
         }
         // What it could mount from elsewhere it could read: a token is for pushing.
         return uploads.begin(call, path.name());
+    }
+
+    private Allowance allowance(RepositoryName name) {
+        long image = config.repository(name).orElseThrow().build().maxOutput();
+        return Allowance.of(TIMES * Math.min(image, Long.MAX_VALUE / TIMES));
     }
 
     private CompletionStage<Void> ask(PushToken token, RepositoryName name) {

@@ -64,13 +64,22 @@ final class DeleteRoutes {
     CompletionStage<HttpResponse> blob(RepositoryName name, Digest digest) {
         return link(name, digest).thenCompose(link -> {
             if (link.isEmpty()) {
-                throw new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
+                throw noBlob();
             }
             if (!link.get().origin().equals(Pushes.ORIGIN)) {
                 throw new Problem(ProblemCode.DENIED, "it is part of what was built here, which stays");
             }
-            return pushing.repositories().deleteBlob(name, digest).thenApply(DeleteRoutes::render);
+            return pushing.repositories().deleteBlob(name, digest).thenApply(answer -> {
+                if (answer instanceof DeleteAnswer.Unknown) {
+                    throw noBlob();
+                }
+                return render(answer);
+            });
         });
+    }
+
+    private static Problem noBlob() {
+        return new Problem(ProblemCode.BLOB_UNKNOWN, "this repository has no blob of that digest");
     }
 
     private CompletionStage<Optional<Links.Link>> link(RepositoryName name, Digest digest) {

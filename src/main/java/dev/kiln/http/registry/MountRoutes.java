@@ -29,12 +29,9 @@ final class MountRoutes {
 
     /** {@code POST /v2/<name>/blobs/uploads/?mount=<digest>[&from=<other>]}: what cannot be mounted is uploaded. */
     CompletionStage<HttpResponse> mount(Call call, RepositoryName name) {
-        Optional<Digest> digest = call.query().one("mount").flatMap(Digest::parse);
+        Digest digest = UploadRoutes.digest(call.query().one("mount").orElse(""));
         Optional<String> from = call.query().one("from");
-        if (digest.isEmpty()) {
-            return uploads.begin(call, name);
-        }
-        return CompletableFuture.supplyAsync(() -> mount(name, digest.get(), from), pushing.blocking())
+        return CompletableFuture.supplyAsync(() -> mount(name, digest, from), pushing.blocking())
                 .thenCompose(mounted -> mounted.isPresent()
                         ? CompletableFuture.completedFuture(UploadRoutes.created(call, name, mounted.get()))
                         : uploads.begin(call, name));

@@ -93,12 +93,12 @@ public final class RegistryRoutes implements Routes {
         this.blobs = new BlobRoutes(content, blocking, pushing);
         this.tags = new TagRoutes(images, pushing.repositories());
         this.referrers = new ReferrerRoutes(pushing);
-        this.uploads = new UploadRoutes(pushing);
+        this.uploads = new UploadRoutes(pushing, Allowance.unlimited());
         this.mounts = new MountRoutes(config, pushing, uploads);
         this.pushes = new ManifestPushRoutes(pushing, forwarding);
         this.deletes = new DeleteRoutes(pushing);
         this.catalog = new CatalogRoutes(names);
-        this.buildPushes = new BuildPushRoutes(builds, pushing, blobs, uploads, pushes);
+        this.buildPushes = new BuildPushRoutes(config, builds, pushing, blobs, pushes);
     }
 
     @Override

@@ -31,15 +31,18 @@ final class UploadBody {
     }
 
     private final Materializer materializer;
+    private final Allowance allowance;
 
-    UploadBody(Materializer materializer) {
+    /** @param allowance of all bodies together */
+    UploadBody(Materializer materializer, Allowance allowance) {
         this.materializer = materializer;
+        this.allowance = allowance;
     }
 
     /**
      * Writes a body into a chunk, which it neither commits nor closes. Fails with an {@link UncheckedIOException} when the
-     * store does, with {@link TooLong}, or with Akka's failure when the client breaks off; the chunk then holds all that came
-     * before that.
+     * store does, with {@link TooLong} or the allowance's {@link Problem}, or with Akka's failure when the client breaks off;
+     * the chunk then holds all that came before that.
      *
      * @param most how many bytes there may be
      */
@@ -54,10 +57,11 @@ final class UploadBody {
                 .runWith(Sink.fold(0L, Long::sum), materializer);
     }
 
-    private static long write(UploadChunk chunk, ByteString bytes, long most) {
+    private long write(UploadChunk chunk, ByteString bytes, long most) {
         if (bytes.size() > most - chunk.size()) {
             throw new TooLong(most);
         }
+        allowance.spend(bytes.size());
         try {
             chunk.out().write(bytes.toArrayUnsafe());
         } catch (IOException e) {

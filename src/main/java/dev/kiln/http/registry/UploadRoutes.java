@@ -46,11 +46,14 @@ final class UploadRoutes {
     private static final Duration RECHECK = Duration.ofMillis(200);
 
     private final Pushing pushing;
+    private final Allowance allowance;
     private final UploadBody body;
 
-    UploadRoutes(Pushing pushing) {
+    /** @param allowance of all these uploads together */
+    UploadRoutes(Pushing pushing, Allowance allowance) {
         this.pushing = pushing;
-        this.body = new UploadBody(pushing.materializer());
+        this.allowance = allowance;
+        this.body = new UploadBody(pushing.materializer(), allowance);
     }
 
     private Uploads uploads() {
@@ -59,6 +62,7 @@ final class UploadRoutes {
 
     /** {@code POST /v2/<name>/blobs/uploads/}, without {@code mount} */
     CompletionStage<HttpResponse> begin(Call call, RepositoryName name) {
+        allowance.spendOne();
         Optional<Digest> digest = call.query().one("digest").map(UploadRoutes::digest);
         String algorithm = call.query()
                 .one("digest-algorithm")
@@ -231,6 +235,7 @@ final class UploadRoutes {
     }
 
     private CompletionStage<UploadChunk> chunk(Upload upload, long from) {
+        allowance.spendOne();
         return chunk(upload, from, pushing.settle());
     }
 

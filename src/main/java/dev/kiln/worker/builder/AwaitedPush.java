@@ -2,6 +2,8 @@ package dev.kiln.worker.builder;
 
 import dev.kiln.build.FailureClass;
 import dev.kiln.oci.Digest;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
@@ -9,6 +11,8 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An attempt whose image somebody pushes. It ends when what ordered the image fails, when it is stopped, or when the time is
@@ -16,6 +20,8 @@ import java.util.concurrent.TimeUnit;
  * the attempt's own actor stops it then.
  */
 final class AwaitedPush implements Builder.Running, Builder.Receiver {
+    private static final Logger LOG = LoggerFactory.getLogger(AwaitedPush.class);
+
     private final Builder.Running order;
     private final byte[] token;
     private final Duration timeout;
@@ -34,13 +40,25 @@ final class AwaitedPush implements Builder.Running, Builder.Receiver {
 
     /**
      * @param order what runs until the image is ordered; keeps to the timeout itself
+     * @param log what the order prints to; closed when the image is ordered
      * @param token the digest of the token that admits a push
      * @param begun in the nanoseconds of {@link System#nanoTime}
      */
-    static AwaitedPush of(Builder.Running order, Digest token, Duration timeout, long begun) {
+    static AwaitedPush of(Builder.Running order, OutputStream log, Digest token, Duration timeout, long begun) {
         AwaitedPush push = new AwaitedPush(order, token, timeout, begun);
-        order.outcome().thenAccept(push::onOrdered);
+        order.outcome().thenAccept(ordered -> {
+            close(log);
+            push.onOrdered(ordered);
+        });
         return push;
+    }
+
+    private static void close(OutputStream log) {
+        try {
+            log.close();
+        } catch (IOException e) {
+            LOG.warn("the end of a build's log cannot be kept", e);
+        }
     }
 
     private static byte[] bytes(Digest digest) {

@@ -89,7 +89,9 @@ public final class CommandBuilder implements Builder {
         environment.put("TMPDIR", inside.resolve("tmp").toString());
         // Without it container tools read their credentials below /run/containers, which root's tools close to all
         // others.
-        environment.put("XDG_RUNTIME_DIR", inside.resolve("tmp").toString());
+        if (config.user() != BuilderConfig.User.ROOT) {
+            environment.put("XDG_RUNTIME_DIR", inside.resolve("tmp").toString());
+        }
         environment.put("LANG", "C.UTF-8");
         environment.putAll(config.environment());
         environment.put("KILN_REPOSITORY", key.repository().value());

@@ -54,7 +54,9 @@ public final class PushBuilder implements Builder {
         PushToken token = PushToken.create(task.key().revision(), task.key().platform());
         long begun = System.nanoTime();
         PushTarget target = new PushTarget(server, task.key().repository(), token);
-        Running ordering = order.give(task, target, log, lease);
-        return AwaitedPush.of(ordering, token.digest(), task.timeout(), begun);
+        // Whoever may pull may read the log, and tools print where they push to.
+        MaskedOutput masked = new MaskedOutput(log, token.secret());
+        Running ordering = order.give(task, target, masked, lease);
+        return AwaitedPush.of(ordering, masked, token.digest(), task.timeout(), begun);
     }
 }

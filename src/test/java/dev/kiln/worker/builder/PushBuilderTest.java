@@ -11,6 +11,7 @@ import dev.kiln.oci.Digest;
 import dev.kiln.testing.ScriptedBuilder;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -50,7 +51,7 @@ class PushBuilderTest {
     }
 
     private AwaitedPush awaited() {
-        return AwaitedPush.of(order, TOKEN, LONG, System.nanoTime());
+        return AwaitedPush.of(order, OutputStream.nullOutputStream(), TOKEN, LONG, System.nanoTime());
     }
 
     @Test
@@ -85,7 +86,8 @@ class PushBuilderTest {
     @Test
     void anImageThatDoesNotComeInTimeIsATimeout() throws Exception {
         Duration timeout = Duration.ofMinutes(30);
-        AwaitedPush push = AwaitedPush.of(order, TOKEN, timeout, System.nanoTime() - timeout.toNanos());
+        AwaitedPush push = AwaitedPush.of(
+                order, OutputStream.nullOutputStream(), TOKEN, timeout, System.nanoTime() - timeout.toNanos());
         order.outcome.complete(ENDED_WELL);
         assertThat(Attempts.await(push))
                 .isEqualTo(new Builder.Outcome.Failed(FailureClass.TIMEOUT, "no image was pushed within 30m"));
@@ -99,7 +101,7 @@ class PushBuilderTest {
         assertThat(Attempts.await(waiting)).isInstanceOf(Builder.Outcome.Stopped.class);
 
         ScriptedBuilder command = new ScriptedBuilder();
-        AwaitedPush running = AwaitedPush.of(command, TOKEN, LONG, System.nanoTime());
+        AwaitedPush running = AwaitedPush.of(command, OutputStream.nullOutputStream(), TOKEN, LONG, System.nanoTime());
         running.stop();
         assertThat(command.stopped).isDone();
         assertThat(running.outcome().toCompletableFuture()).isNotDone();

@@ -1,0 +1,106 @@
+package dev.kiln.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.Address;
+import akka.cluster.Member;
+import akka.cluster.MemberStatus;
+import akka.cluster.Reachability;
+import akka.cluster.UniqueAddress;
+import akka.cluster.sbr.DowningStrategy;
+import akka.util.Version;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import scala.jdk.javaapi.CollectionConverters;
+
+class RegistryMajorityTest {
+    private final List<Member> registries =
+            List.of(member(1, "registry"), member(2, "registry"), member(3, "registry"));
+    private final List<Member> builders = List.of(member(4, "builder"), member(5, "builder"), member(6, "builder"));
+    private Reachability reachability = Reachability.empty();
+
+    private static Member member(int host, String role) {
+        UniqueAddress address = new UniqueAddress(new Address("akka", "kiln", "10.0.0." + host, 25520), (long) host);
+        scala.collection.immutable.Set<String> roles =
+                CollectionConverters.asScala(Set.of(role, "dc-default")).toSet();
+        return new Member(address, host, MemberStatus.up(), roles, Version.Zero());
+    }
+
+    private void misses(Member observer, List<Member> subjects) {
+        subjects.forEach(
+                subject -> reachability = reachability.unreachable(observer.uniqueAddress(), subject.uniqueAddress()));
+    }
+
+    /** The hosts that {@code self} would end. */
+    private Set<Integer> ended(Member self) {
+        DowningStrategy strategy =
+                new RegistryMajority("default", self.uniqueAddress(), "registry", self.hasRole("registry"));
+        List<Member> all = new ArrayList<>(registries);
+        all.addAll(builders);
+        all.forEach(strategy::add);
+        all.stream()
+                .filter(member -> !reachability.isReachable(member.uniqueAddress()))
+                .forEach(strategy::addUnreachable);
+        strategy.setReachability(reachability);
+        Set<Integer> hosts = new HashSet<>();
+        CollectionConverters.asJava(strategy.nodesToDown(strategy.decide()))
+                .forEach(node -> hosts.add((int) node.longUid()));
+        return hosts;
+    }
+
+    @Test
+    void buildersThatMissedEachOtherBeforeTheyWereLostAreEndedAlone() {
+        misses(builders.get(1), List.of(builders.get(0)));
+        misses(builders.get(2), List.of(builders.get(0), builders.get(1)));
+        registries.forEach(registry -> misses(registry, builders));
+
+        registries.forEach(registry -> assertThat(ended(registry)).containsExactlyInAnyOrder(4, 5, 6));
+    }
+
+    @Test
+    void whatABuilderMissesIsNoReasonToEndARegistryNode() {
+        misses(builders.get(0), registries);
+        registries.forEach(registry -> misses(registry, builders.subList(0, 1)));
+
+        registries.forEach(registry -> assertThat(ended(registry)).containsExactly(4));
+    }
+
+    @Test
+    void aBuilderThatOneRegistryNodeDoesNotReachIsEndedAlone() {
+        misses(registries.get(0), builders.subList(0, 1));
+        misses(builders.get(0), registries.subList(0, 1));
+
+        registries.forEach(registry -> assertThat(ended(registry)).containsExactly(4));
+    }
+
+    @Test
+    void theLargerSideStaysAndTheSmallerEnds() {
+        misses(registries.get(0), registries.subList(2, 3));
+        misses(registries.get(1), registries.subList(2, 3));
+        assertThat(ended(registries.get(0))).containsExactly(3);
+        assertThat(ended(registries.get(1))).containsExactly(3);
+
+        reachability = Reachability.empty();
+        misses(registries.get(2), registries.subList(0, 2));
+        assertThat(ended(registries.get(2))).contains(3);
+    }
+
+    @Test
+    void registryNodesThatMissEachOtherAndAreReachedByOthersBothEnd() {
+        misses(registries.get(0), registries.subList(1, 2));
+        misses(registries.get(1), registries.subList(0, 1));
+
+        assertThat(ended(registries.get(2))).containsExactlyInAnyOrder(1, 2);
+    }
+
+    @Test
+    void aBuilderThatIsCutOffEndsItself() {
+        misses(builders.get(0), registries);
+        misses(builders.get(0), builders.subList(1, 3));
+
+        assertThat(ended(builders.get(0))).contains(4);
+    }
+}
