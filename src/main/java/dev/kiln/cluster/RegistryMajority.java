@@ -11,20 +11,23 @@ import scala.collection.immutable.SortedSet;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * Keeps the side of a split that has most of the registry nodes, as Akka's {@code keep-majority} with a role does; but a
- * registry node believes only what registry nodes observe. A builder that has missed another one and is then lost itself would
- * otherwise count as indirectly connected, at which Akka ends every node (docs/decisions/0023). Confined to the actor that
+ * Keeps the side of a split that has most of the registry nodes, as Akka's {@code keep-majority} with a role does; but only
+ * what registry nodes observe counts, and on a builder what it observes itself; and a builder ends nobody but itself. One that
+ * has missed others and is then lost, or that is cut off from registry nodes and not from other builders, would otherwise
+ * count as indirectly connected, at which Akka ends registry nodes too (docs/decisions/0023). Confined to the actor that
  * resolves splits.
  */
 final class RegistryMajority extends DowningStrategy {
+    private final UniqueAddress self;
     private final String role;
     private final boolean registry;
-    /** What registry nodes observe, of any node. */
+    /** What counts, of any node. */
     private Reachability believed = Reachability.empty();
 
-    /** @param registry whether this node is one; a builder by itself has only its own word for who is lost */
+    /** @param registry whether this node is one */
     RegistryMajority(String dataCenter, UniqueAddress self, String role, boolean registry) {
         super(dataCenter, self);
+        this.self = self;
         this.role = role;
         this.registry = registry;
     }
@@ -37,48 +40,46 @@ final class RegistryMajority extends DowningStrategy {
     /** Comes with every change of what is reachable, and decides on its own who is. */
     @Override
     public void setReachability(Reachability observed) {
-        if (!registry) {
-            super.setReachability(observed);
-            return;
-        }
         Set<UniqueAddress> registries = new HashSet<>();
         CollectionConverters.asJava(allMembersInDC()).forEach(member -> {
             if (member.hasRole(role)) {
                 registries.add(member.uniqueAddress());
             }
         });
-        believed = observed.filterRecords(entry -> registries.contains(entry.observer()));
-        // A builder that one registry node does not reach and others do is lost as well: it is not worth a registry
-        // node.
-        super.setReachability(believed.filterRecords(entry -> registries.contains(entry.subject())));
+        believed = observed.filterRecords(entry ->
+                registries.contains(entry.observer()) || entry.observer().equals(self));
+        // A builder that is reached by some only is lost as well: it is not worth a registry node.
+        super.setReachability(believed.filterRecords(
+                entry -> registries.contains(entry.observer()) && registries.contains(entry.subject())));
         CollectionConverters.asJava(allMembersInDC()).forEach(this::mark);
     }
 
     private void mark(Member member) {
-        if (believed.isReachable(member.uniqueAddress())) {
+        if (member.uniqueAddress().equals(self) || believed.isReachable(member.uniqueAddress())) {
             super.addReachable(member);
         } else {
             super.addUnreachable(member);
         }
     }
 
+    /** The reachability that comes with it says by whom. */
     @Override
     public void addUnreachable(Member member) {
-        if (registry) {
-            // The reachability that comes with it says by whom.
-            mark(member);
-        } else {
-            super.addUnreachable(member);
-        }
+        mark(member);
     }
 
     @Override
     public void addReachable(Member member) {
-        if (registry) {
-            mark(member);
-        } else {
-            super.addReachable(member);
-        }
+        mark(member);
+    }
+
+    @Override
+    public scala.collection.immutable.Set<UniqueAddress> nodesToDown(Decision decision) {
+        scala.collection.immutable.Set<UniqueAddress> nodes = super.nodesToDown(decision);
+        return registry
+                ? nodes
+                : CollectionConverters.asScala(nodes.contains(self) ? Set.of(self) : Set.<UniqueAddress>of())
+                        .toSet();
     }
 
     @Override

@@ -22,6 +22,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -88,6 +89,7 @@ class ClusterIT {
     }
 
     @Test
+    @Tag("long")
     void whileTheDatabaseIsAwayWhatIsKnownIsServedAndAfterwardsAllGoesOnByItself() {
         lab.branch("known");
         lab.branch("late");
@@ -149,6 +151,7 @@ class ClusterIT {
 
     /** Nothing is asserted of how long it takes: it is printed. */
     @Test
+    @Tag("long")
     void aKilledNodeIsDoneWithout() {
         for (int i = 0; i < TAGS; i++) {
             lab.branch("t" + i);

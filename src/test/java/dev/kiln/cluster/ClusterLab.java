@@ -273,7 +273,7 @@ final class ClusterLab implements AutoCloseable {
 
     /** Has the builds of a revision begun without waiting for them, and returns when the first runs. */
     Running begin(String commit) {
-        return Awaitility.await("a build of " + commit + " has begun")
+        Running running = Awaitility.await("a build of " + commit + " has begun")
                 .atMost(SOON)
                 .until(
                         () -> {
@@ -285,6 +285,10 @@ final class ClusterLab implements AutoCloseable {
                         },
                         Optional::isPresent)
                 .orElseThrow();
+        Awaitility.await("its process runs")
+                .atMost(SOON)
+                .until(() -> runs().stream().anyMatch(run -> run.build().equals(running.build())));
+        return running;
     }
 
     /** A build and the builder that has its lease. */

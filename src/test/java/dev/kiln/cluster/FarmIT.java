@@ -34,6 +34,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Builds on builder nodes, as they are seen and steered from any registry node. */
@@ -171,6 +172,7 @@ class FarmIT extends ClusterIntegration {
     }
 
     @Test
+    @Tag("long")
     void platformsPlacesLimitsAndDrainedWorkersAreTheSameOnEveryNode() throws Exception {
         String small = """
                 kiln.queue.limit-per-repository = 2

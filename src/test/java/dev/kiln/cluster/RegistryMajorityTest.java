@@ -77,6 +77,16 @@ class RegistryMajorityTest {
     }
 
     @Test
+    void aBuilderThatOnlyOtherBuildersReachIsEndedAloneByWhomeverItReaches() {
+        registries.forEach(registry -> misses(registry, builders.subList(0, 1)));
+        misses(builders.get(0), registries);
+
+        registries.forEach(registry -> assertThat(ended(registry)).containsExactly(4));
+        assertThat(ended(builders.get(0))).containsExactly(4);
+        assertThat(ended(builders.get(1))).as("a builder ends nobody else").isEmpty();
+    }
+
+    @Test
     void theLargerSideStaysAndTheSmallerEnds() {
         misses(registries.get(0), registries.subList(2, 3));
         misses(registries.get(1), registries.subList(2, 3));
@@ -101,6 +111,6 @@ class RegistryMajorityTest {
         misses(builders.get(0), registries);
         misses(builders.get(0), builders.subList(1, 3));
 
-        assertThat(ended(builders.get(0))).contains(4);
+        assertThat(ended(builders.get(0))).containsExactly(4);
     }
 }

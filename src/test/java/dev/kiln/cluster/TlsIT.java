@@ -10,9 +10,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Nodes that speak TLS with each other believe only those whose certificate their authority has signed. */
+@Tag("long")
 class TlsIT extends ClusterIntegration {
     private TestAuthority authority(String name) throws IOException {
         return TestAuthority.create(Files.createDirectory(directory.resolve(name)));
