@@ -4,13 +4,12 @@ import akka.actor.ActorSystem;
 import akka.actor.Props;
 import akka.cluster.Cluster;
 import akka.cluster.DowningProvider;
-import akka.cluster.sbr.SplitBrainResolver;
 import akka.cluster.sbr.SplitBrainResolverSettings;
 import scala.Option;
 import scala.concurrent.duration.FiniteDuration;
 
 /**
- * Akka's split-brain resolver with {@link RegistryMajority} for a strategy. Reads its settings, of which
+ * {@link RegistryResolver} with {@link RegistryMajority} for a strategy. Reads its settings, of which
  * {@code active-strategy} has no effect. Named in {@code kiln-akka.conf}.
  */
 public final class RegistryMajorityProvider extends DowningProvider {
@@ -31,7 +30,7 @@ public final class RegistryMajorityProvider extends DowningProvider {
     public Option<Props> downingActorProps() {
         Cluster cluster = Cluster.get(system);
         String role = settings.keepMajorityRole().get();
-        return Option.apply(SplitBrainResolver.props(
+        return Option.apply(RegistryResolver.props(
                 settings.DowningStableAfter(),
                 new RegistryMajority(
                         cluster.selfDataCenter(),

@@ -60,8 +60,9 @@ final class Hosts implements AutoCloseable {
         return prefix + "1";
     }
 
+    /** The first host has the highest address: what comes to the lowest one must not depend on which node it is. */
     String address(int host) {
-        return prefix + (10 + host);
+        return prefix + (90 - host);
     }
 
     /** What a command line begins with that is to run on {@code host}. */

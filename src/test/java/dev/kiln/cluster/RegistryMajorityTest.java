@@ -7,7 +7,6 @@ import akka.cluster.Member;
 import akka.cluster.MemberStatus;
 import akka.cluster.Reachability;
 import akka.cluster.UniqueAddress;
-import akka.cluster.sbr.DowningStrategy;
 import akka.util.Version;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -36,7 +35,15 @@ class RegistryMajorityTest {
 
     /** The hosts that {@code self} would end. */
     private Set<Integer> ended(Member self) {
-        DowningStrategy strategy =
+        RegistryMajority strategy = strategy(self);
+        Set<Integer> hosts = new HashSet<>();
+        CollectionConverters.asJava(strategy.nodesToDown(strategy.decide()))
+                .forEach(node -> hosts.add((int) node.longUid()));
+        return hosts;
+    }
+
+    private RegistryMajority strategy(Member self) {
+        RegistryMajority strategy =
                 new RegistryMajority("default", self.uniqueAddress(), "registry", self.hasRole("registry"));
         List<Member> all = new ArrayList<>(registries);
         all.addAll(builders);
@@ -45,10 +52,7 @@ class RegistryMajorityTest {
                 .filter(member -> !reachability.isReachable(member.uniqueAddress()))
                 .forEach(strategy::addUnreachable);
         strategy.setReachability(reachability);
-        Set<Integer> hosts = new HashSet<>();
-        CollectionConverters.asJava(strategy.nodesToDown(strategy.decide()))
-                .forEach(node -> hosts.add((int) node.longUid()));
-        return hosts;
+        return strategy;
     }
 
     @Test
@@ -84,6 +88,38 @@ class RegistryMajorityTest {
         registries.forEach(registry -> assertThat(ended(registry)).containsExactly(4));
         assertThat(ended(builders.get(0))).containsExactly(4);
         assertThat(ended(builders.get(1))).as("a builder ends nobody else").isEmpty();
+    }
+
+    /** Whatever the addresses of builders are: the cluster's leader may be one. */
+    @Test
+    void theRegistryNodeWithTheLowestAddressActsAndABuilderWhenItHasToEnd() {
+        registries.subList(1, 3).forEach(registry -> misses(registry, List.of(registries.get(0), builders.get(0))));
+        builders.forEach(builder -> misses(builder, registries.subList(0, 1)));
+
+        assertThat(registries.subList(1, 3))
+                .map(member -> strategy(member).acts())
+                .containsExactly(true, false);
+        assertThat(builders).map(member -> strategy(member).acts()).containsExactly(false, false, false);
+        assertThat(ended(registries.get(1))).containsExactlyInAnyOrder(1, 4);
+        misses(builders.get(0), registries);
+        assertThat(strategy(builders.get(0)).acts()).isTrue();
+    }
+
+    @Test
+    void aBuilderThatMissesWhomRegistryNodesReachEnds() {
+        misses(builders.get(0), builders.subList(1, 2));
+        misses(builders.get(1), builders.subList(0, 1));
+
+        assertThat(builders).map(this::ended).containsExactly(Set.of(4), Set.of(5), Set.of());
+        registries.forEach(registry -> assertThat(ended(registry)).isEmpty());
+    }
+
+    @Test
+    void withRegistryNodesThatMissEachOtherALostBuilderEndsToo() {
+        misses(registries.get(0), registries.subList(1, 2));
+        registries.forEach(registry -> misses(registry, builders.subList(0, 1)));
+
+        assertThat(ended(registries.get(2))).contains(2, 4).doesNotContain(3, 5, 6);
     }
 
     @Test

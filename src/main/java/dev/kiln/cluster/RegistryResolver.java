@@ -1,0 +1,73 @@
+package dev.kiln.cluster;
+
+import akka.actor.Props;
+import akka.cluster.Cluster;
+import akka.cluster.ClusterEvent;
+import akka.cluster.Reachability;
+import akka.cluster.UniqueAddress;
+import akka.cluster.sbr.DowningStrategy.Decision;
+import akka.cluster.sbr.SplitBrainResolverBase;
+import akka.remote.artery.ThisActorSystemQuarantinedEvent;
+import scala.concurrent.duration.FiniteDuration;
+
+/**
+ * Akka's split-brain resolver, but that not the cluster's leader acts, which may be a builder: whom {@link RegistryMajority}
+ * names does.
+ */
+final class RegistryResolver extends SplitBrainResolverBase {
+    private final Cluster cluster;
+    private final RegistryMajority majority;
+
+    private RegistryResolver(FiniteDuration stableAfter, RegistryMajority majority) {
+        super(stableAfter, majority);
+        this.cluster = Cluster.get(context().system());
+        this.majority = majority;
+    }
+
+    static Props props(FiniteDuration stableAfter, RegistryMajority majority) {
+        return Props.create(RegistryResolver.class, () -> new RegistryResolver(stableAfter, majority));
+    }
+
+    @Override
+    public void preStart() {
+        cluster.subscribe(self(), ClusterEvent.initialStateAsEvents(), ClusterEvent.ClusterDomainEvent.class);
+        context().system().eventStream().subscribe(self(), ThisActorSystemQuarantinedEvent.class);
+    }
+
+    @Override
+    public void postStop() {
+        cluster.unsubscribe(self());
+        context().system().eventStream().unsubscribe(self());
+        super.postStop();
+    }
+
+    @Override
+    public UniqueAddress selfUniqueAddress() {
+        return cluster.selfUniqueAddress();
+    }
+
+    @Override
+    public String selfDc() {
+        return cluster.selfDataCenter();
+    }
+
+    @Override
+    public void down(UniqueAddress node, Decision decision) {
+        cluster.down(node.address());
+    }
+
+    @Override
+    public boolean isResponsible() {
+        return selfMemberAdded() && majority.acts();
+    }
+
+    /** What is believed may have changed though what anybody observes has not. */
+    @Override
+    public void reachabilityChanged(Reachability observed) {
+        scala.collection.immutable.Set<UniqueAddress> before = majority.unreachable();
+        super.reachabilityChanged(observed);
+        if (!before.equals(majority.unreachable())) {
+            resetStableDeadline();
+        }
+    }
+}
