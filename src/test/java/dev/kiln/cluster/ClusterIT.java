@@ -184,6 +184,7 @@ class ClusterIT {
     }
 
     @Test
+    @Tag("long")
     void theBuildsOfAKilledBuilderAreMadeByAnotherLife() {
         lab.branch("main");
         lab.start();

@@ -7,6 +7,7 @@ import dev.kiln.testing.PullClient.Answer;
 import java.nio.file.Path;
 import java.util.List;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -16,6 +17,7 @@ class LostBuildersIT {
 
     /** One by one, so that what is reachable goes on changing for longer than the cluster needs to be stable. */
     @Test
+    @Tag("long")
     void buildersThatStandStillOneAfterTheOtherTakeNoRegistryNodeWithThem() {
         try (ClusterLab lab = new ClusterLab(directory, 3, 4)) {
             PullClient client = new PullClient(lab::registry, ClusterLab.REPOSITORY);

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Pushes whose requests each go to another node, as a load balancer sends them, while one of the nodes dies. */
@@ -76,6 +77,7 @@ class PushAcrossNodesIT extends ClusterIntegration {
     }
 
     @Test
+    @Tag("long")
     void aLastRequestWhoseNodeIsKilledIsRepeatedAtAnother() throws Exception {
         byte[] blob = new byte[2_000_000];
         for (int i = 0; i < 3; i++) {
