@@ -296,7 +296,7 @@ public final class PullImages implements Images {
         if (hit.isPresent()) {
             return hit.get();
         }
-        CompletableFuture<RevisionWaiter.Outcome> outcome = new CompletableFuture<>();
+        CompletableFuture<Outcome> outcome = new CompletableFuture<>();
         RevisionWaiter.Join join = new RevisionWaiter.Join(
                 pull.wish(), pull.cause().get(), waiting.deadline(), pull.hop().isEmpty(), outcome);
         waiters.tell(new Waiters.Wait(series(pull, revision), waiting.repository(), join));
@@ -306,20 +306,20 @@ public final class PullImages implements Images {
         return outcome.orTimeout(longest.toMillis(), TimeUnit.MILLISECONDS).thenCompose(end -> onOutcome(waiting, end));
     }
 
-    private CompletionStage<PullAnswer> onOutcome(Waiting waiting, RevisionWaiter.Outcome end) {
-        if (end instanceof RevisionWaiter.Outcome.Ready ready) {
+    private CompletionStage<PullAnswer> onOutcome(Waiting waiting, Outcome end) {
+        if (end instanceof Outcome.Ready ready) {
             return serve(waiting.repository(), waiting.pull(), ready.snapshot());
         }
-        if (end instanceof RevisionWaiter.Outcome.GaveUp gaveUp) {
+        if (end instanceof Outcome.GaveUp gaveUp) {
             return done(new PullAnswer.BuildFailed(
                     "build failed for " + gaveUp.build().platform() + ": "
                             + gaveUp.failure().message(),
                     Optional.of(gaveUp.build())));
         }
-        if (end instanceof RevisionWaiter.Outcome.Refused refused) {
+        if (end instanceof Outcome.Refused refused) {
             return done(new PullAnswer.BuildFailed(refused.message(), Optional.empty()));
         }
-        RevisionWaiter.Outcome.TimedOut timedOut = (RevisionWaiter.Outcome.TimedOut) end;
+        Outcome.TimedOut timedOut = (Outcome.TimedOut) end;
         if (timedOut.queueFull()) {
             return done(new PullAnswer.NotYet(
                     Situation.QUEUE_FULL,

@@ -25,7 +25,7 @@ final class Waiters extends AbstractBehavior<Waiters.Message> {
     record Wait(Series series, RepositoryConfig config, RevisionWaiter.Join join) implements Message {}
 
     /** Nobody waits for this outcome any more. */
-    record Leave(Series series, CompletableFuture<RevisionWaiter.Outcome> outcome) implements Message {}
+    record Leave(Series series, CompletableFuture<Outcome> outcome) implements Message {}
 
     private record Idle(Series series, ActorRef<RevisionWaiter.Message> waiter) implements Message {}
 

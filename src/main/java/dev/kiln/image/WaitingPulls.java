@@ -6,7 +6,6 @@ import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.image.RevisionWaiter.Join;
-import dev.kiln.image.RevisionWaiter.Outcome;
 import dev.kiln.image.WaitPolicy.Decision;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Platform;

@@ -6,7 +6,6 @@ import dev.kiln.build.Cause;
 import dev.kiln.client.Hint;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.image.RevisionWaiter.Join;
-import dev.kiln.image.RevisionWaiter.Outcome;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.Tag;
