@@ -123,12 +123,7 @@ class ClusterFaultsIT {
                 lab.postgres.stop();
                 lab.postgres.start();
             }
-            case CUT_REGISTRIES -> {
-                lab.hosts.cut(registry, other);
-                pass(timer, Duration.ofSeconds(random.nextBoolean() ? 3 : 25));
-                lab.hosts.mend(registry, other);
-                lab.registryNodes().forEach(lab::awaitReady);
-            }
+            case CUT_REGISTRIES -> cut(lab, registry, other, random, timer);
             case CUT_BUILDER -> {
                 ClusterLab.Running running = lab.begin(longBuild);
                 int host = lab.nodes.indexOf(running.builder());
@@ -136,13 +131,7 @@ class ClusterFaultsIT {
                 lab.awaitElsewhere(running);
                 IntStream.range(0, 3).forEach(i -> lab.hosts.mend(host, i));
             }
-            case CUT_BUILDER_FROM_ONE -> {
-                int host = lab.nodes.indexOf(builder);
-                lab.hosts.cut(host, registry);
-                pass(timer, Duration.ofSeconds(random.nextBoolean() ? 3 : 25));
-                lab.hosts.mend(host, registry);
-                lab.registryNodes().forEach(lab::awaitReady);
-            }
+            case CUT_BUILDER_FROM_ONE -> cut(lab, lab.nodes.indexOf(builder), registry, random, timer);
             case PAUSE_BUILDER -> {
                 ClusterLab.Running running = lab.begin(longBuild);
                 running.builder().freeze();
@@ -153,6 +142,14 @@ class ClusterFaultsIT {
                 }
             }
         }
+    }
+
+    /** One link, for less or for more than the cluster bears. */
+    private static void cut(ClusterLab lab, int one, int other, Random random, ScheduledExecutorService timer) {
+        lab.hosts.cut(one, other);
+        pass(timer, Duration.ofSeconds(random.nextBoolean() ? 3 : 25));
+        lab.hosts.mend(one, other);
+        lab.registryNodes().forEach(lab::awaitReady);
     }
 
     private static void pause(ClusterNode node, Duration time, ScheduledExecutorService timer) {

@@ -244,7 +244,7 @@ final class ClusterLab implements AutoCloseable {
         return branch(name, SECONDS);
     }
 
-    /** As {@link #branch}, for builds that take much longer than their leases without renewal; two of them share longer than one. */
+    /** As {@link #branch}, for builds that take four leases: two attempts that went on would share more than the one that is allowed. */
     String longBranch(String name) {
         return branch(name, Long.toString(4 * LEASE.toSeconds()));
     }
