@@ -4,7 +4,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 
 /**
  * Passes on what is written to it, with asterisks in the place of a secret. What may be the beginning of the secret is held
@@ -42,7 +41,8 @@ final class MaskedOutput extends OutputStream {
     @Override
     public synchronized void write(byte[] bytes, int offset, int length) throws IOException {
         ByteArrayOutputStream passed = new ByteArrayOutputStream(length + held);
-        for (byte b : Arrays.copyOfRange(bytes, offset, offset + length)) {
+        for (int i = offset; i < offset + length; i++) {
+            byte b = bytes[i];
             while (held > 0 && secret[held] != b) {
                 passed.write(secret, 0, held - shorter[held]);
                 held = shorter[held];
