@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.TestAuthority;
 import dev.kiln.testing.Wire;
@@ -50,7 +51,7 @@ final class BehindProxiesIT {
 
     @BeforeAll
     static void start() {
-        listener = URI.create("http://127.0.0.1:" + ReverseProxy.freePort());
+        listener = URI.create("http://127.0.0.1:" + FreePorts.next());
         team = Team.create(temp, "app", Map.of("build.sh", Gate.await("GATE") + Team.IMAGE, "fails.sh", "exit 1\n"));
         authority = TestAuthority.create(temp);
         server = KilnProcess.start(temp, """

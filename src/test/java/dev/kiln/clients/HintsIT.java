@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.KilnProcess;
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -53,17 +53,12 @@ final class HintsIT {
                   start = hinted
                 }]
                 """.formatted(team.url());
-        open = KilnProcess.start(Files.createDirectory(temp.resolve("open")), repositories + """
+        open = KilnProcess.start(
+                Files.createDirectory(temp.resolve("open")), repositories + """
                 kiln.http { port = %1$d, public-url = "http://127.0.0.1:%1$d", trusted-proxies = ["127.0.0.1"] }
-                """.formatted(freePort()));
+                """.formatted(FreePorts.next()));
         asking = KilnProcess.start(
                 Files.createDirectory(temp.resolve("asking")), repositories + "kiln.hints.username = true\n");
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
     }
 
     @AfterAll

@@ -2,10 +2,10 @@ package dev.kiln.clients;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.kiln.testing.FreePorts;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.file.Files;
@@ -27,7 +27,7 @@ final class ReverseProxy implements AutoCloseable {
 
     /** nginx with nothing but {@code proxy_pass}: 60 s without a byte end a request. */
     static ReverseProxy nginx(Path directory, URI server) {
-        int port = freePort();
+        int port = FreePorts.next();
         return nginx(directory, port, "listen 127.0.0.1:" + port + ";", "proxy_set_header Host $http_host;", server);
     }
 
@@ -37,7 +37,7 @@ final class ReverseProxy implements AutoCloseable {
      * @param pem key and certificates
      */
     static ReverseProxy nginxWithTls(Path directory, URI server, Path pem) {
-        int port = freePort();
+        int port = FreePorts.next();
         return nginx(
                 directory,
                 port,
@@ -63,7 +63,7 @@ final class ReverseProxy implements AutoCloseable {
 
     /** HAProxy with the {@code defaults} of the distribution's own {@code haproxy.cfg}. */
     static ReverseProxy haproxy(Path directory, URI server) {
-        int port = freePort();
+        int port = FreePorts.next();
         return haproxy(directory, port, """
                 frontend registry
                     bind 127.0.0.1:%d
@@ -79,7 +79,7 @@ final class ReverseProxy implements AutoCloseable {
      * @param pem key and certificates
      */
     static ReverseProxy haproxyWithTls(Path directory, URI server, Path pem) {
-        int port = freePort();
+        int port = FreePorts.next();
         return haproxy(directory, port, """
                 frontend registry
                     bind 127.0.0.1:%d ssl crt %s
@@ -110,14 +110,6 @@ final class ReverseProxy implements AutoCloseable {
     private static Path folder(Path directory, String name) {
         try {
             return Files.createDirectories(directory.resolve(name));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    static int freePort() {
-        try (ServerSocket any = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return any.getLocalPort();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -9,14 +9,13 @@ import dev.kiln.image.TagKey;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.oci.Digest;
 import dev.kiln.testing.BuildUsers;
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.GitOrigin;
 import dev.kiln.testing.JournalReader;
 import dev.kiln.testing.PostgresServer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -81,7 +80,7 @@ final class ClusterLab implements AutoCloseable {
             runs = Files.createTempDirectory(Path.of("/run"), "kiln-runs-");
             Files.setPosixFilePermissions(runs, PosixFilePermissions.fromString("rwxrwxrwx"));
             origin = GitOrigin.create(directory.resolve("origin.git"));
-            int port = freePort();
+            int port = FreePorts.next();
             registry = URI.create("http://127.0.0.1:" + port);
             nodes = IntStream.range(0, registries + builders)
                     .mapToObj(this::node)
@@ -89,12 +88,6 @@ final class ClusterLab implements AutoCloseable {
             proxy = proxy(port);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        }
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket any = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return any.getLocalPort();
         }
     }
 

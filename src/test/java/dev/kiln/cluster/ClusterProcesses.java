@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.kiln.oci.BuildKey;
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.GitOrigin;
 import dev.kiln.testing.JournalReader;
 import dev.kiln.testing.KilnProcess;
@@ -14,8 +15,6 @@ import dev.kiln.testing.QuickStart;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -214,14 +213,6 @@ public final class ClusterProcesses implements AutoCloseable {
         }
     }
 
-    private static int freePort() {
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return free.getLocalPort();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
     /** One node: its folders and ports stay, its process comes and goes. */
     public final class Node {
         private final String name;
@@ -229,10 +220,10 @@ public final class ClusterProcesses implements AutoCloseable {
         private final String role;
         private final boolean registry;
         private String more;
-        private final int http = freePort();
-        private final int admin = freePort();
-        private final int remoting = freePort();
-        private final int management = freePort();
+        private final int http = FreePorts.next();
+        private final int admin = FreePorts.next();
+        private final int remoting = FreePorts.next();
+        private final int management = FreePorts.next();
         private final PullClient client = new PullClient(this::url, REPOSITORY);
         private final KilnProcess server;
         private int launches;

@@ -6,11 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.cluster.ClusterProcesses.Node;
 import dev.kiln.oci.Digest;
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.TestAuthority;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,14 +19,6 @@ import org.junit.jupiter.api.Test;
 class DiscoveryIT extends ClusterIntegration {
     private static final List<String> ADDRESSES = List.of("127.0.10.1", "127.0.10.2", "127.0.10.3");
 
-    /** Free at all addresses, a moment ago. */
-    private static int freePort() throws IOException {
-        try (ServerSocket any = new ServerSocket()) {
-            any.bind(new InetSocketAddress("0.0.0.0", 0));
-            return any.getLocalPort();
-        }
-    }
-
     private static String at(String address, int managementPort, String discovery) {
         return """
                 kiln.cluster { host = "%s", management-port = %d, contact-points = [] }
@@ -36,7 +27,7 @@ class DiscoveryIT extends ClusterIntegration {
 
     @Test
     void nodesFindEachOtherByTheAddressesOfADnsName() throws IOException {
-        int port = freePort();
+        int port = FreePorts.next();
         try (ScriptedDns dns = new ScriptedDns("registries.kiln.test")) {
             String byDns = """
                     kiln.cluster { discovery = dns, dns-name = "registries.kiln.test" }
@@ -61,7 +52,7 @@ class DiscoveryIT extends ClusterIntegration {
 
     @Test
     void nodesFindEachOtherAsThePodsOfAKubernetes() throws IOException {
-        int port = freePort();
+        int port = FreePorts.next();
         TestAuthority authority = TestAuthority.create(Files.createDirectory(directory.resolve("authority")));
         Path token = Files.writeString(directory.resolve("token"), ScriptedKubernetes.TOKEN);
         try (ScriptedKubernetes kubernetes = new ScriptedKubernetes(authority, "images")) {

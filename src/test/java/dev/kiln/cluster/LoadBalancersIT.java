@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.kiln.testing.FreePorts;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -147,10 +148,7 @@ class LoadBalancersIT {
         List<Integer> nodes = upstreams.stream()
                 .map(upstream -> upstream.socket.getLocalPort())
                 .toList();
-        int port;
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        int port = FreePorts.next();
         address = URI.create("http://127.0.0.1:" + port);
         ProcessBuilder builder = new ProcessBuilder(kind.command(directory, port, nodes))
                 .redirectErrorStream(true)

@@ -4,13 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.PullClient;
 import dev.kiln.testing.PullClient.Answer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,10 +52,7 @@ class TryClusterIT {
         }
         // builds run as other users
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
-        int port;
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        int port = FreePorts.next();
         registry = URI.create("http://127.0.0.1:" + port);
         ThreadLocalRandom random = ThreadLocalRandom.current();
         String network = "127." + random.nextInt(16, 256) + "." + random.nextInt(256);

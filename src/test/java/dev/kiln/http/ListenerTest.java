@@ -18,12 +18,12 @@ import dev.kiln.http.registry.RegistryRoutes;
 import dev.kiln.http.wire.Routes;
 import dev.kiln.image.Pull;
 import dev.kiln.oci.ImageForm;
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.Wire;
 import dev.kiln.testing.Wire.Answer;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;
-import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -324,10 +324,7 @@ class ListenerTest {
     @Test
     void aPortThatIsTakenStopsTheStartAndLeavesNothingBound() throws Exception {
         start();
-        int adminPort;
-        try (ServerSocket free = new ServerSocket(0)) {
-            adminPort = free.getLocalPort();
-        }
+        int adminPort = FreePorts.next();
         assertThatThrownBy(() -> server.startOn(server.port(), adminPort)).hasRootCauseInstanceOf(BindException.class);
         assertThat(isRefused(adminPort)).isTrue();
     }

@@ -11,6 +11,7 @@ import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
+import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.GitOrigin;
 import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.PullClient;
@@ -24,7 +25,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,9 +85,7 @@ class BuildByPushIT {
         origin = GitOrigin.create(directory.resolve("origin.git"));
         kiln = KilnProcess.prepare(directory, "");
         client = new PullClient(kiln::registry, APP.value());
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        port = FreePorts.next();
     }
 
     @AfterEach

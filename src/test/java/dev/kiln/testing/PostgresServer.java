@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.kiln.config.KilnConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,10 +54,7 @@ public final class PostgresServer implements AutoCloseable {
         assumeTrue(programs.isPresent(), "no PostgreSQL is installed under " + INSTALLATIONS);
         try {
             Path folder = Files.createTempDirectory("kiln-postgres");
-            int port;
-            try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-                port = free.getLocalPort();
-            }
+            int port = FreePorts.next();
             PostgresServer server = new PostgresServer(programs.get(), folder, address, port);
             if (isRoot()) {
                 run(List.of("chown", "postgres", folder.toString()));
