@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.kiln.build.FailureClass;
 import dev.kiln.config.BuilderConfig;
+import dev.kiln.testing.BuildUsers;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -48,7 +49,7 @@ class CommandBuilderTest {
 
     @BeforeAll
     static void probe(@TempDir Path directory) throws Exception {
-        probed = Isolation.probe(directory.resolve("work"), 60_000, 8);
+        probed = Isolation.probe(directory.resolve("work"), BuildUsers.next(), 8);
     }
 
     private Attempts attempts(Kind kind) throws IOException {
@@ -307,7 +308,7 @@ class CommandBuilderTest {
         assertThat(outcome).as(log).isEqualTo(new Builder.Outcome.Succeeded());
         assertThat(log)
                 .doesNotContain("journal", "other tenant", "JAVA_HOME", "KILN_GUARDIAN")
-                .contains("\n60000\n60000\n60000\n")
+                .contains(("\n" + probed.uidBase()).repeat(3) + "\n")
                 .contains("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "via\n")
                 .contains("\n0\n1\n2\n3\n")
                 .doesNotContain("\n4\n5\n");

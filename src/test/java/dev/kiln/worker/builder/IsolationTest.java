@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.kiln.testing.BuildUsers;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
@@ -16,7 +17,7 @@ class IsolationTest {
 
     @Test
     void saysWhatItLacks() throws Exception {
-        Isolation isolation = Isolation.probe(root.resolve("work"), 60_000, 2);
+        Isolation isolation = Isolation.probe(root.resolve("work"), BuildUsers.next(), 2);
         assertThat(isolation.root()).isEqualTo(Attempts.root());
         assertThat(isolation.lacks().isEmpty()).isEqualTo(isolation.root() && isolation.namespaces());
         assertThat(root.resolve("work")).isEmptyDirectory();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.kiln.testing.BuildUsers;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -96,7 +97,7 @@ class ServerDeathTest {
     @Test
     void buildsEndWithAServerAndAGuardianThatAreKilledTogether() throws Exception {
         assumeTrue(
-                Isolation.probe(root.resolve("probe"), 60_000, 8).namespaces(),
+                Isolation.probe(root.resolve("probe"), BuildUsers.next(), 8).namespaces(),
                 "only a namespace ends with its guardian");
         startServer(Duration.ofMinutes(10), 2);
         List<ProcessHandle> all = guardians();

@@ -1,5 +1,6 @@
 package dev.kiln.worker.builder;
 
+import dev.kiln.testing.BuildUsers;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -10,7 +11,7 @@ final class ServerStandIn {
     /** Arguments: a directory, the lease in milliseconds, then one script for each build. */
     public static void main(String[] arguments) throws Exception {
         Path root = Path.of(arguments[0]);
-        Isolation isolation = Isolation.probe(root.resolve("work"), 60_000, 8);
+        Isolation isolation = Isolation.probe(root.resolve("work"), BuildUsers.next(), 8);
         for (int slot = 0; slot + 2 < arguments.length; slot++) {
             Attempts attempts = new Attempts(root, isolation);
             attempts.lease = Duration.ofMillis(Long.parseLong(arguments[1]));
