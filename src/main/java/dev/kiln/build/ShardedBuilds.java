@@ -2,7 +2,6 @@ package dev.kiln.build;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.cluster.sharding.typed.javadsl.ClusterSharding;
 import akka.cluster.sharding.typed.javadsl.Entity;
 import akka.cluster.sharding.typed.javadsl.EntityRef;
@@ -13,6 +12,7 @@ import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
+import dev.kiln.sharding.Owners;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
@@ -30,11 +30,11 @@ public final class ShardedBuilds implements Builds {
     /** As many as an owner that moves needs. */
     private static final int ASKS = 3;
 
-    private final ActorSystem<?> system;
+    private final Owners owners;
     private final ClusterSharding sharding;
 
     private ShardedBuilds(ActorSystem<?> system) {
-        this.system = system;
+        this.owners = Owners.get(system);
         this.sharding = ClusterSharding.get(system);
     }
 
@@ -105,17 +105,13 @@ public final class ShardedBuilds implements Builds {
 
     @Override
     public CompletionStage<QueueStatus> queue() {
-        return unavailableOnTimeout(
-                AskPattern.ask(theQueue(), BuildQueue.GetStatus::new, ASK_TIMEOUT, system.scheduler()));
+        return unavailableOnTimeout(owners.ask(theQueue(), BuildQueue.GetStatus::new, ASK_TIMEOUT));
     }
 
     @Override
     public CompletionStage<QueueStatus.Worker> drain(String worker, boolean drain, String by) {
-        CompletionStage<BuildQueue.DrainAnswer> answer = unavailableOnTimeout(AskPattern.ask(
-                theQueue(),
-                replyTo -> new BuildQueue.SetDrained(worker, drain, by, replyTo),
-                ASK_TIMEOUT,
-                system.scheduler()));
+        CompletionStage<BuildQueue.DrainAnswer> answer = unavailableOnTimeout(
+                owners.ask(theQueue(), replyTo -> new BuildQueue.SetDrained(worker, drain, by, replyTo), ASK_TIMEOUT));
         return answer.thenApply(said -> {
             if (said instanceof BuildQueue.DrainAnswer.Done done) {
                 return done.worker();
@@ -130,8 +126,8 @@ public final class ShardedBuilds implements Builds {
     }
 
     private <A> CompletionStage<A> ask(BuildKey key, Function<ActorRef<A>, BuildEntity.Command> command) {
-        return unavailableOnTimeout(AskPattern.ask(
-                sharding.entityRefFor(BuildEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT, system.scheduler()));
+        return unavailableOnTimeout(
+                owners.ask(sharding.entityRefFor(BuildEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT));
     }
 
     private static <A> CompletionStage<A> unavailableOnTimeout(CompletionStage<A> answer) {

@@ -8,6 +8,7 @@ import akka.cluster.UniqueAddress;
 import akka.cluster.sbr.DowningStrategy.Decision;
 import akka.cluster.sbr.SplitBrainResolverBase;
 import akka.remote.artery.ThisActorSystemQuarantinedEvent;
+import java.util.concurrent.TimeUnit;
 import scala.concurrent.duration.FiniteDuration;
 
 /**
@@ -15,6 +16,8 @@ import scala.concurrent.duration.FiniteDuration;
  * names does.
  */
 final class RegistryResolver extends SplitBrainResolverBase {
+    private static final FiniteDuration TICK = FiniteDuration.create(250, TimeUnit.MILLISECONDS);
+
     private final Cluster cluster;
     private final RegistryMajority majority;
 
@@ -26,6 +29,12 @@ final class RegistryResolver extends SplitBrainResolverBase {
 
     static Props props(FiniteDuration stableAfter, RegistryMajority majority) {
         return Props.create(RegistryResolver.class, () -> new RegistryResolver(stableAfter, majority));
+    }
+
+    /** As a constant, since Akka asks while it constructs this. */
+    @Override
+    public FiniteDuration tickInterval() {
+        return TICK;
     }
 
     @Override

@@ -2,13 +2,13 @@ package dev.kiln.image;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.cluster.sharding.typed.javadsl.ClusterSharding;
 import akka.cluster.sharding.typed.javadsl.Entity;
 import akka.japi.function.Function;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.sharding.Owners;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -25,11 +25,11 @@ public final class ShardedTags {
 
     private static final Duration ASK_TIMEOUT = Duration.ofSeconds(8);
 
-    private final ActorSystem<?> system;
+    private final Owners owners;
     private final ClusterSharding sharding;
 
     private ShardedTags(ActorSystem<?> system) {
-        this.system = system;
+        this.owners = Owners.get(system);
         this.sharding = ClusterSharding.get(system);
     }
 
@@ -48,8 +48,7 @@ public final class ShardedTags {
     }
 
     public <A> CompletionStage<A> ask(TagKey key, Function<ActorRef<A>, TagEntity.Command> command) {
-        return AskPattern.ask(
-                sharding.entityRefFor(TagEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT, system.scheduler());
+        return owners.ask(sharding.entityRefFor(TagEntity.TYPE_KEY, key.toString()), command, ASK_TIMEOUT);
     }
 
     /** What a revision's owner knows of one of its series. */

@@ -2,7 +2,6 @@ package dev.kiln.repository;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.cluster.sharding.typed.javadsl.ClusterSharding;
 import akka.cluster.sharding.typed.javadsl.Entity;
 import akka.cluster.sharding.typed.javadsl.EntityRef;
@@ -15,6 +14,7 @@ import dev.kiln.repository.RepositoryCommand.DeleteAnswer;
 import dev.kiln.repository.RepositoryCommand.Found;
 import dev.kiln.repository.RepositoryCommand.PutAnswer;
 import dev.kiln.repository.RepositoryCommand.Referrers;
+import dev.kiln.sharding.Owners;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
@@ -25,11 +25,11 @@ import java.util.concurrent.CompletionStage;
 public final class ShardedRepositories implements Repositories {
     private static final Duration ASK_TIMEOUT = Duration.ofSeconds(8);
 
-    private final ActorSystem<?> system;
+    private final Owners owners;
     private final ClusterSharding sharding;
 
     private ShardedRepositories(ActorSystem<?> system) {
-        this.system = system;
+        this.owners = Owners.get(system);
         this.sharding = ClusterSharding.get(system);
     }
 
@@ -48,7 +48,7 @@ public final class ShardedRepositories implements Repositories {
     }
 
     public <A> CompletionStage<A> ask(RepositoryName name, Function<ActorRef<A>, RepositoryCommand> command) {
-        return AskPattern.ask(owner(name), command, ASK_TIMEOUT, system.scheduler());
+        return owners.ask(owner(name), command, ASK_TIMEOUT);
     }
 
     private EntityRef<RepositoryCommand> owner(RepositoryName name) {

@@ -2,13 +2,13 @@ package dev.kiln.source;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.cluster.sharding.typed.javadsl.ClusterSharding;
 import akka.cluster.sharding.typed.javadsl.Entity;
 import akka.japi.function.Function;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
+import dev.kiln.sharding.Owners;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
@@ -20,11 +20,11 @@ public final class ShardedSources implements Sources {
     /** A quarter of kiln-git-dispatcher's threads. */
     private static final int CALLS_PER_HOST = 8;
 
-    private final ActorSystem<?> system;
+    private final Owners owners;
     private final ClusterSharding sharding;
 
     private ShardedSources(ActorSystem<?> system) {
-        this.system = system;
+        this.owners = Owners.get(system);
         this.sharding = ClusterSharding.get(system);
     }
 
@@ -62,7 +62,6 @@ public final class ShardedSources implements Sources {
 
     private <A> CompletionStage<A> ask(
             RepositoryName repository, Function<ActorRef<A>, SourceEntity.Command> command, Duration timeout) {
-        return AskPattern.ask(
-                sharding.entityRefFor(SourceEntity.TYPE_KEY, repository.value()), command, timeout, system.scheduler());
+        return owners.ask(sharding.entityRefFor(SourceEntity.TYPE_KEY, repository.value()), command, timeout);
     }
 }

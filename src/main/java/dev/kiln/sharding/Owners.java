@@ -1,0 +1,95 @@
+package dev.kiln.sharding;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.Extension;
+import akka.actor.typed.ExtensionId;
+import akka.actor.typed.Props;
+import akka.actor.typed.javadsl.AskPattern;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.cluster.ClusterEvent.MemberRemoved;
+import akka.cluster.sharding.typed.javadsl.EntityRef;
+import akka.cluster.typed.Cluster;
+import akka.cluster.typed.Subscribe;
+import akka.japi.function.Function;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * How this node asks the owners of things, wherever sharding has them. What is on its way to a node that dies is lost, and
+ * until the cluster has removed that node, sharding sends there what is asked later, too: so whatever has no answer when a
+ * node is removed is sent once more. Who is asked must bear to be asked twice. Thread-safe.
+ */
+public final class Owners implements Extension {
+    private static final ExtensionId<Owners> ID = new ExtensionId<>() {
+        @Override
+        public Owners createExtension(ActorSystem<?> system) {
+            return new Owners(system);
+        }
+    };
+
+    /** What is sent while sharding has not heard of the removal itself is lost as well. */
+    private static final Duration HEARD_BY_ALL = Duration.ofMillis(300);
+
+    private final ActorSystem<?> system;
+    private final Set<Runnable> unanswered = ConcurrentHashMap.newKeySet();
+
+    private Owners(ActorSystem<?> system) {
+        this.system = system;
+        system.systemActorOf(watch(unanswered), "kiln-owners", Props.empty());
+    }
+
+    public static Owners get(ActorSystem<?> system) {
+        return system.registerExtension(ID);
+    }
+
+    /** Asks an owner. The stage fails with a TimeoutException when no answer comes in time. */
+    public <C, A> CompletionStage<A> ask(EntityRef<C> owner, Function<ActorRef<A>, C> question, Duration timeout) {
+        Question<C> asked = new Question<>(owner);
+        CompletionStage<A> answer =
+                AskPattern.ask(owner, replyTo -> asked.made(question.apply(replyTo)), timeout, system.scheduler());
+        unanswered.add(asked);
+        return answer.whenComplete((said, failure) -> unanswered.remove(asked));
+    }
+
+    /** By identity: many ask the same. */
+    private static final class Question<C> implements Runnable {
+        private final EntityRef<C> owner;
+        private volatile C message;
+
+        Question(EntityRef<C> owner) {
+            this.owner = owner;
+        }
+
+        C made(C made) {
+            message = made;
+            return made;
+        }
+
+        @Override
+        public void run() {
+            owner.tell(message);
+        }
+    }
+
+    private static Behavior<Object> watch(Set<Runnable> unanswered) {
+        return Behaviors.withTimers(timers -> Behaviors.setup(context -> {
+            ActorRef<MemberRemoved> removals = context.messageAdapter(MemberRemoved.class, removed -> removed);
+            Cluster.get(context.getSystem()).subscriptions().tell(Subscribe.create(removals, MemberRemoved.class));
+            return Behaviors.receive(Object.class)
+                    .onMessage(MemberRemoved.class, removed -> {
+                        // Each removal by itself: the next may follow at once.
+                        timers.startSingleTimer(removed.member().uniqueAddress(), "ask again", HEARD_BY_ALL);
+                        return Behaviors.same();
+                    })
+                    .onMessageEquals("ask again", () -> {
+                        unanswered.forEach(Runnable::run);
+                        return Behaviors.same();
+                    })
+                    .build();
+        }));
+    }
+}
