@@ -34,6 +34,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,7 +47,9 @@ public final class PullImages implements Images {
     private static final Logger LOG = LoggerFactory.getLogger(PullImages.class);
     private static final Duration SLACK = Duration.ofSeconds(15);
 
-    private record CachedRevision(RevisionSnapshot snapshot, Instant until) {}
+    /** @param renewal the one question that its owner is asked about it, however many want to know */
+    private record CachedRevision(
+            RevisionSnapshot snapshot, Instant until, AtomicReference<CompletableFuture<Void>> renewal) {}
 
     private final KilnConfig config;
     private final RevisionWaiter.Peers.Shared peers;
@@ -79,7 +82,7 @@ public final class PullImages implements Images {
         this.config = config;
         this.peers = new RevisionWaiter.Peers.Shared(
                 tags, sources, builds, history, dedup, config.queue().ask(), clock);
-        this.lookUps = new TagLookUps(tags, sources);
+        this.lookUps = new TagLookUps(tags, sources, clock);
         this.queries = new TagQueries(config, tags, sources, lookUps);
         this.signer = signer;
         this.databaseAway = databaseAway;
@@ -97,7 +100,7 @@ public final class PullImages implements Images {
         Duration life =
                 snapshot.complete() ? config.cache().maxLife() : config.cache().partialLife();
         CachedRevision latest =
-                new CachedRevision(snapshot, peers.clock().instant().plus(life));
+                new CachedRevision(snapshot, peers.clock().instant().plus(life), new AtomicReference<>());
         // Two waiters may overlap: an index never shrinks.
         revisions.asMap().merge(series, latest, (old, now) -> snapshot.isBehind(old.snapshot()) ? old : now);
     }
@@ -115,7 +118,7 @@ public final class PullImages implements Images {
         }
         RepositoryConfig repository = found.get();
         Instant now = peers.clock().instant();
-        Optional<Revision> known = knownRevision(pull, now);
+        Optional<Revision> known = knownRevision(repository, pull, now);
         if (known.isPresent() && pull.hop().isEmpty()) {
             Optional<CompletionStage<PullAnswer>> hit = fromCache(repository, pull, known.get(), now);
             if (hit.isPresent()) {
@@ -158,12 +161,7 @@ public final class PullImages implements Images {
         if (cached != null && isGood(cached.until(), peers.clock().instant())) {
             return newest(waiting, Optional.of(cached.snapshot()));
         }
-        return peers.tags().revision(series).thenCompose(view -> {
-            Optional<RevisionSnapshot> seen =
-                    view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
-            seen.ifPresent(snapshot -> remember(series, snapshot));
-            return newest(waiting, seen);
-        });
+        return look(series).thenCompose(seen -> newest(waiting, seen));
     }
 
     private static Series series(Pull pull, Revision revision) {
@@ -201,11 +199,11 @@ public final class PullImages implements Images {
         }
     }
 
-    private Optional<Revision> knownRevision(Pull pull, Instant now) {
+    private Optional<Revision> knownRevision(RepositoryConfig repository, Pull pull, Instant now) {
         TagKey key = new TagKey(pull.repository(), pull.tag());
         return key.revision()
                 .filter(r -> revisions.getIfPresent(series(pull, r)) != null)
-                .or(() -> lookUps.known(key, until -> isGood(until, now)));
+                .or(() -> lookUps.known(key, repository, until -> isGood(until, now)));
     }
 
     /** Without its database nothing newer can be answered than what was answered last. */
@@ -231,7 +229,42 @@ public final class PullImages implements Images {
                                 snapshot.openedAt(),
                                 now)
                         instanceof WaitPolicy.Decision.Answer;
-        return answer ? Optional.of(serve(repository, pull, snapshot)) : Optional.empty();
+        if (!answer) {
+            return Optional.empty();
+        }
+        if (snapshot.complete()) {
+            renew(series(pull, revision), cached, now);
+        }
+        return Optional.of(serve(repository, pull, snapshot));
+    }
+
+    /** Asks the owner of what is served often before it gets too old, so that nobody waits for it. */
+    private void renew(Series series, CachedRevision cached, Instant now) {
+        Instant from = cached.until().minus(config.cache().maxLife().dividedBy(TagLookUps.RENEWAL));
+        if (!now.isBefore(from) && now.isBefore(cached.until())) {
+            renewed(series, cached);
+        }
+    }
+
+    /** Completes when the owner has been asked; whoever waits for it must not complete it. */
+    private CompletableFuture<Void> renewed(Series series, CachedRevision cached) {
+        CompletableFuture<Void> mine = new CompletableFuture<>();
+        CompletableFuture<Void> others = cached.renewal().compareAndExchange(null, mine);
+        if (others != null) {
+            return others;
+        }
+        look(series).whenComplete((seen, failure) -> mine.complete(null));
+        return mine;
+    }
+
+    /** What the owner knows of a series; empty for a revision that nobody has pulled. */
+    private CompletionStage<Optional<RevisionSnapshot>> look(Series series) {
+        return peers.tags().revision(series).thenApply(view -> {
+            Optional<RevisionSnapshot> seen =
+                    view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
+            seen.ifPresent(snapshot -> remember(series, snapshot));
+            return seen;
+        });
     }
 
     private static boolean isUnavailable(Throwable failure) {
@@ -244,7 +277,8 @@ public final class PullImages implements Images {
 
     private CompletionStage<PullAnswer> resolve(Waiting waiting) {
         TagKey key = new TagKey(waiting.pull().repository(), waiting.pull().tag());
-        Optional<Revision> known = knownRevision(waiting.pull(), peers.clock().instant());
+        Optional<Revision> known = knownRevision(
+                waiting.repository(), waiting.pull(), peers.clock().instant());
         if (known.isPresent()) {
             return settle(waiting.at(known.get()));
         }
@@ -296,6 +330,26 @@ public final class PullImages implements Images {
         if (hit.isPresent()) {
             return hit.get();
         }
+        CachedRevision cached = revisions.getIfPresent(series(pull, revision));
+        if (cached == null || !cached.snapshot().complete()) {
+            return join(waiting);
+        }
+        // Most likely nothing has changed, and then its owner's word is all that is needed.
+        Duration left = waiting.left(peers.clock().instant());
+        return renewed(series(pull, revision), cached)
+                .copy()
+                .completeOnTimeout(null, left.toMillis(), TimeUnit.MILLISECONDS)
+                .thenCompose(asked -> fromCache(
+                                waiting.repository(),
+                                pull,
+                                revision,
+                                peers.clock().instant())
+                        .orElseGet(() -> join(waiting)));
+    }
+
+    private CompletionStage<PullAnswer> join(Waiting waiting) {
+        Pull pull = waiting.pull();
+        Revision revision = waiting.hop().revision().orElseThrow();
         CompletableFuture<Outcome> outcome = new CompletableFuture<>();
         RevisionWaiter.Join join = new RevisionWaiter.Join(
                 pull.wish(), pull.cause().get(), waiting.deadline(), pull.hop().isEmpty(), outcome);

@@ -8,6 +8,7 @@ import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.source.Meaning;
 import dev.kiln.source.Sources;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
@@ -25,24 +26,52 @@ import java.util.function.Predicate;
 final class TagLookUps {
     private static final int REMEMBERED = 100_000;
 
-    private record CachedRef(Revision revision, Instant until) {}
+    /** Of the time for which an answer is good, the last part in which it is asked for anew while it is still given. */
+    static final int RENEWAL = 3;
+
+    /** An answer that is renewed too early, since the source has not asked git again yet, is left alone for a while. */
+    private static final int PAUSE = 10;
+
+    private record CachedRef(Revision revision, String ref, Instant until, Instant renewFrom) {
+        static CachedRef of(Meaning.Found found, Duration refresh, Instant now) {
+            Instant until = found.observedAt().plus(refresh);
+            Instant last = until.minus(refresh.dividedBy(RENEWAL));
+            Instant soon = now.plus(refresh.dividedBy(PAUSE));
+            return new CachedRef(found.revision(), found.ref(), until, last.isAfter(soon) ? last : soon);
+        }
+
+        boolean says(Meaning.Found found) {
+            return revision.equals(found.revision()) && ref.equals(found.ref());
+        }
+    }
 
     private final ShardedTags tags;
     private final Sources sources;
+    private final Clock clock;
     private final Cache<TagKey, CachedRef> refs =
             Caffeine.newBuilder().maximumSize(REMEMBERED).build();
     private final ConcurrentMap<TagKey, CompletableFuture<Revision>> running = new ConcurrentHashMap<>();
 
-    TagLookUps(ShardedTags tags, Sources sources) {
+    TagLookUps(ShardedTags tags, Sources sources, Clock clock) {
         this.tags = tags;
         this.sources = sources;
+        this.clock = clock;
     }
 
-    /** What a ref was last seen to mean, if that is {@code good}, given until when it is fresh. */
-    Optional<Revision> known(TagKey ref, Predicate<Instant> good) {
-        return Optional.ofNullable(refs.getIfPresent(ref))
-                .filter(cached -> good.test(cached.until()))
-                .map(CachedRef::revision);
+    /**
+     * What a ref was last seen to mean, if that is {@code good}, given until when it is fresh. What is asked for often is
+     * renewed before, so that nobody waits for it.
+     */
+    Optional<Revision> known(TagKey ref, RepositoryConfig repository, Predicate<Instant> good) {
+        CachedRef cached = refs.getIfPresent(ref);
+        if (cached == null || !good.test(cached.until())) {
+            return Optional.empty();
+        }
+        Instant now = clock.instant();
+        if (!now.isBefore(cached.renewFrom()) && now.isBefore(cached.until())) {
+            revision(ref, repository);
+        }
+        return Optional.of(cached.revision());
     }
 
     /**
@@ -97,14 +126,20 @@ final class TagLookUps {
         if (key.revision().isPresent()) {
             return CompletableFuture.completedFuture(there.revision());
         }
+        Duration refresh = repository.source().orElseThrow().refresh();
+        CachedRef cached = refs.getIfPresent(key);
+        if (cached != null && cached.says(there)) {
+            // Its owner has recorded it already.
+            refs.put(key, CachedRef.of(there, refresh, clock.instant()));
+            return CompletableFuture.completedFuture(there.revision());
+        }
         return tags.<TagEntity.Meant>ask(
                         key,
                         replyTo -> new TagEntity.Observe(there.revision(), there.ref(), there.observedAt(), replyTo))
                 .thenApply(meant -> {
                     Revision revision = meant.revision().orElseThrow();
                     if (revision.equals(there.revision())) {
-                        Duration refresh = repository.source().orElseThrow().refresh();
-                        refs.put(key, new CachedRef(revision, there.observedAt().plus(refresh)));
+                        refs.put(key, CachedRef.of(there, refresh, clock.instant()));
                     }
                     return revision;
                 });

@@ -85,16 +85,32 @@ final class RefObserver {
         synchronized (this) {
             Optional<Sighting> now = settled();
             if (now.isPresent()) {
+                if (now.get() instanceof Sighting.Fresh fresh && isDue(fresh.at())) {
+                    lookUp();
+                }
                 return now.get();
             }
-            lookUp = inFlight;
-            if (lookUp == null) {
-                lookUp = new LookUp();
-                inFlight = lookUp;
-                lookUp.start();
-            }
+            lookUp = lookUp();
         }
         return lookUp.await();
+    }
+
+    /** In the last third of its life an answer is renewed while it is given, so that who asks often never waits for git. */
+    private boolean isDue(Instant at) {
+        return inFlight == null
+                && failure.isEmpty()
+                && !isWithin(at, refresh.multipliedBy(2).dividedBy(3), clock.instant());
+    }
+
+    private LookUp lookUp() {
+        LookUp running = inFlight;
+        if (running == null) {
+            running = new LookUp();
+            inFlight = running;
+            // may end at once
+            running.start();
+        }
+        return running;
     }
 
     /** What is known without asking, or empty when git is to be asked. */
