@@ -6,6 +6,7 @@ import akka.util.ByteString;
 import dev.kiln.oci.BuildKey;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.util.concurrent.CompletionStage;
 
 /**
  * The logs of attempts: what a builder printed, byte for byte. Kept in the content store's folder beside the content, so
@@ -15,8 +16,11 @@ public interface BuildLogs {
     /** Begins the log of an attempt, in place of one with the same number. Blocking. Each write is visible to readers at once. */
     OutputStream create(BuildKey key, int attempt) throws IOException;
 
-    /** Whether there is a log of this attempt. Blocking. */
+    /** Whether the folder shows a log of this attempt. Blocking. */
     boolean exists(BuildKey key, int attempt) throws IOException;
+
+    /** Whether a log of this attempt is being written on another node. Never blocks and never fails. */
+    CompletionStage<Boolean> isGrowingElsewhere(BuildKey key, int attempt);
 
     /** Whether the attempt's log is being written on this node. */
     boolean isGrowing(BuildKey key, int attempt);

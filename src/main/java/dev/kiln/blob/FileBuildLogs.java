@@ -11,6 +11,8 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 
@@ -56,6 +58,12 @@ final class FileBuildLogs implements BuildLogs {
     @Override
     public boolean exists(BuildKey key, int attempt) {
         return Files.isRegularFile(layout.log(key, attempt));
+    }
+
+    /** This node knows of no other. */
+    @Override
+    public CompletionStage<Boolean> isGrowingElsewhere(BuildKey key, int attempt) {
+        return CompletableFuture.completedFuture(false);
     }
 
     @Override

@@ -14,6 +14,7 @@ import dev.kiln.blob.BuildLogs;
 import dev.kiln.oci.BuildKey;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -51,7 +52,12 @@ public final class ClusterLogs implements BuildLogs {
 
     @Override
     public boolean exists(BuildKey key, int attempt) throws IOException {
-        return logs.exists(key, attempt) || growing(key, attempt).join().isPresent();
+        return logs.exists(key, attempt);
+    }
+
+    @Override
+    public CompletionStage<Boolean> isGrowingElsewhere(BuildKey key, int attempt) {
+        return growing(key, attempt).thenApply(Optional::isPresent);
     }
 
     @Override
@@ -62,22 +68,31 @@ public final class ClusterLogs implements BuildLogs {
     /** Ends where the other node is no longer heard of: the folder shows the rest in a moment. */
     @Override
     public Source<ByteString, NotUsed> read(BuildKey key, int attempt, long offset, boolean follow) {
-        if (!follow || logs.isGrowing(key, attempt)) {
+        if (logs.isGrowing(key, attempt)) {
             return logs.read(key, attempt, offset, follow);
         }
+        return follow
+                ? thereOrHere(key, attempt, offset, true)
+                // where the folder does not show it yet
+                : logs.read(key, attempt, offset, false)
+                        .recoverWithRetries(
+                                1, NoSuchFileException.class, () -> thereOrHere(key, attempt, offset, false));
+    }
+
+    private Source<ByteString, NotUsed> thereOrHere(BuildKey key, int attempt, long offset, boolean follow) {
         return Source.completionStageSource(growing(key, attempt)
-                        .thenApply(desk -> desk.map(there -> follow(there, key, attempt, offset))
+                        .thenApply(desk -> desk.map(there -> there(there, key, attempt, offset, follow))
                                 .orElseGet(() -> logs.read(key, attempt, offset, false))))
                 .mapMaterializedValue(unused -> NotUsed.getInstance());
     }
 
-    private Source<ByteString, NotUsed> follow(
-            ActorRef<LogDesk.Question> desk, BuildKey key, int attempt, long offset) {
+    private Source<ByteString, NotUsed> there(
+            ActorRef<LogDesk.Question> desk, BuildKey key, int attempt, long offset, boolean follow) {
         return Source.unfoldAsync(
                         offset,
                         position -> AskPattern.<LogDesk.Question, LogDesk.More>ask(
                                         desk,
-                                        replyTo -> new LogDesk.ReadOn(key, attempt, position, replyTo),
+                                        replyTo -> new LogDesk.ReadOn(key, attempt, position, !follow, replyTo),
                                         LogDesk.PATIENCE.plus(TIMEOUT),
                                         system.scheduler())
                                 .handle((more, silence) -> silence != null || more.ended()

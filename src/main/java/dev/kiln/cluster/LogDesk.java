@@ -28,8 +28,13 @@ final class LogDesk {
     /** Whether the attempt's log is being written here. */
     record IsGrowing(BuildKey key, int attempt, ActorRef<Growing> replyTo) implements Question {}
 
-    /** What the log has from {@code offset} on, as soon as there is something. */
-    record ReadOn(BuildKey key, int attempt, long offset, ActorRef<More> replyTo) implements Question {}
+    /**
+     * What the log has from {@code offset} on, as soon as there is something.
+     *
+     * @param upToNow whether it ends where the log ends now
+     */
+    record ReadOn(BuildKey key, int attempt, long offset, boolean upToNow, ActorRef<More> replyTo)
+            implements Question {}
 
     record Growing(boolean here) implements Wire {}
 
@@ -60,7 +65,7 @@ final class LogDesk {
     }
 
     private static void readOn(ActorSystem<?> system, BuildLogs logs, ReadOn question) {
-        logs.read(question.key(), question.attempt(), question.offset(), true)
+        logs.read(question.key(), question.attempt(), question.offset(), !question.upToNow())
                 .initialTimeout(PATIENCE)
                 .runWith(Sink.headOption(), system)
                 .thenApply(next -> next.map(bytes -> new More(bytes.toArray(), false))

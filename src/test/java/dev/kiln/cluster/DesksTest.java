@@ -182,8 +182,8 @@ class DesksTest {
         CompletableFuture<ByteString> whole;
         try (OutputStream log = writer.folder.logs().create(BUILD, 1)) {
             write(log, written, "begin\n");
-            await("the writer answers").atMost(SOON).until(() -> reader.logs.exists(BUILD, 1));
-            assertThat(reader.logs.exists(BUILD, 2)).isFalse();
+            await("the writer answers").atMost(SOON).until(() -> join(reader.logs.isGrowingElsewhere(BUILD, 1)));
+            assertThat(join(reader.logs.isGrowingElsewhere(BUILD, 2))).isFalse();
             whole = reader.logs
                     .read(BUILD, 1, 2, true)
                     .wireTap(seen::add)
@@ -199,6 +199,21 @@ class DesksTest {
         }
         assertThat(join(whole).utf8String()).isEqualTo(written.substring(2));
         assertThat(seen.size()).isGreaterThan(2);
+    }
+
+    @Test
+    void aLogThatGrowsOnAnotherNodeIsReadToItsPresentEnd() throws Exception {
+        StringBuilder written = new StringBuilder();
+        try (OutputStream log = writer.folder.logs().create(BUILD, 1)) {
+            write(log, written, "0123456789".repeat(20_000));
+            await("the writer answers").atMost(SOON).until(() -> join(reader.logs.isGrowingElsewhere(BUILD, 1)));
+
+            ByteString whole = join(reader.logs
+                    .read(BUILD, 1, 5, false)
+                    .runWith(Sink.fold(ByteString.emptyByteString(), ByteString::concat), reader.system));
+
+            assertThat(whole.utf8String()).isEqualTo(written.substring(5));
+        }
     }
 
     @Test

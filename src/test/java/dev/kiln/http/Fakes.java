@@ -388,6 +388,11 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     }
 
     @Override
+    public CompletionStage<Boolean> isGrowingElsewhere(BuildKey key, int attempt) {
+        return CompletableFuture.completedFuture(false);
+    }
+
+    @Override
     public boolean isGrowing(BuildKey key, int attempt) {
         return false;
     }

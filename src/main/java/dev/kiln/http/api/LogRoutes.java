@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
@@ -63,24 +64,35 @@ public final class LogRoutes {
                 .orElse(0L);
         boolean follow = call.query().one("follow").map(LogRoutes::flag).orElse(false);
         return builds.status(key)
-                .thenApplyAsync(status -> render(call, key, existing(status, attempt), offset, follow), blocking);
+                .thenCompose(status -> existing(status, attempt))
+                .thenApply(existing -> render(call, key, existing, offset, follow));
     }
 
-    /** The attempt that is meant, if it has a log. Blocking. */
-    private int existing(BuildStatus status, Optional<Integer> asked) {
+    /** The attempt that is meant, if it has a log. */
+    private CompletionStage<Integer> existing(BuildStatus status, Optional<Integer> asked) {
         int attempt = asked.orElse(status.attempt());
+        return CompletableFuture.supplyAsync(() -> attempt > 0 && isHere(status.key(), attempt), blocking)
+                .thenCompose(here -> here || attempt == 0
+                        ? CompletableFuture.completedFuture(here)
+                        : logs.isGrowingElsewhere(status.key(), attempt))
+                .thenApply(there -> {
+                    if (!there) {
+                        throw new Problem(
+                                ProblemCode.NOT_FOUND,
+                                asked.isPresent()
+                                        ? "this build has no log of attempt " + attempt
+                                        : "this build has no log: no attempt has begun");
+                    }
+                    return attempt;
+                });
+    }
+
+    private boolean isHere(BuildKey key, int attempt) {
         try {
-            if (attempt == 0 || !logs.exists(status.key(), attempt)) {
-                throw new Problem(
-                        ProblemCode.NOT_FOUND,
-                        asked.isPresent()
-                                ? "this build has no log of attempt " + attempt
-                                : "this build has no log: no attempt has begun");
-            }
+            return logs.exists(key, attempt);
         } catch (IOException e) {
             throw new Problem(ProblemCode.UNAVAILABLE, "could not read the build logs: try again", e);
         }
-        return attempt;
     }
 
     private HttpResponse render(Call call, BuildKey key, int attempt, long offset, boolean follow) {
