@@ -15,11 +15,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -94,8 +96,9 @@ class TryClusterIT {
             client.readAll(answer);
         }
 
-        signal("KILL", pid("registry-2"));
+        signal("KILL", pid("registry-2"), pid("builder-arm64"));
         awaitWords("registry-2 has ended with code " + KILLED + ", and is started again");
+        awaitWords("builder-arm64 has ended with code " + KILLED + ", and is started again");
         assertThat(PullClient.join(client.pull("main")).status()).isEqualTo(200);
         client.readAllAgain();
 
@@ -117,11 +120,10 @@ class TryClusterIT {
         return Long.parseLong(pid.group(1));
     }
 
-    private static void signal(String name, long pid) throws IOException {
-        new ProcessBuilder("kill", "-" + name, Long.toString(pid))
-                .start()
-                .onExit()
-                .join();
+    private static void signal(String name, long... pids) throws IOException {
+        List<String> command = new ArrayList<>(List.of("kill", "-" + name));
+        LongStream.of(pids).mapToObj(Long::toString).forEach(command::add);
+        new ProcessBuilder(command).start().onExit().join();
     }
 
     private void awaitWords(String words) {
