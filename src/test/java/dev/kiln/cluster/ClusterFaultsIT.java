@@ -52,8 +52,10 @@ class ClusterFaultsIT {
         PAUSE_LONG,
         RESTART_DATABASE,
         CUT_REGISTRIES,
+        CUT_OFF_REGISTRY,
         CUT_BUILDER,
         CUT_BUILDER_FROM_ONE,
+        CUT_BUILDERS,
         PAUSE_BUILDER
     }
 
@@ -100,8 +102,9 @@ class ClusterFaultsIT {
         int registry = random.nextInt(lab.registryNodes().size());
         int other = (registry + 1 + random.nextInt(2)) % 3;
         ClusterNode node = lab.nodes.get(registry);
-        ClusterNode builder =
-                lab.builderNodes().get(random.nextInt(lab.builderNodes().size()));
+        List<ClusterNode> builders = new ArrayList<>(lab.builderNodes());
+        Collections.shuffle(builders, random);
+        ClusterNode builder = builders.get(0);
         System.out.println(fault);
         switch (fault) {
             case KILL_QUEUE -> {
@@ -113,7 +116,7 @@ class ClusterFaultsIT {
                 node.kill();
                 lab.awaitReady(node);
             }
-            case KILL_BUILDER -> builder.kill();
+            case KILL_BUILDER -> lab.begin(longBuild).builder().kill();
             case PAUSE_SHORTLY -> pause(node, Duration.ofMillis(1500), timer);
             case PAUSE_LONG -> {
                 pause(node, Duration.ofSeconds(25), timer);
@@ -124,6 +127,14 @@ class ClusterFaultsIT {
                 lab.postgres.start();
             }
             case CUT_REGISTRIES -> cut(lab, registry, other, random, timer);
+            case CUT_OFF_REGISTRY -> {
+                List<Integer> others =
+                        IntStream.range(0, 3).filter(i -> i != registry).boxed().toList();
+                others.forEach(i -> lab.hosts.cut(registry, i));
+                pass(timer, forLessOrMoreThanTheClusterBears(random));
+                others.forEach(i -> lab.hosts.mend(registry, i));
+                lab.registryNodes().forEach(lab::awaitReady);
+            }
             case CUT_BUILDER -> {
                 ClusterLab.Running running = lab.begin(longBuild);
                 int host = lab.nodes.indexOf(running.builder());
@@ -132,6 +143,8 @@ class ClusterFaultsIT {
                 IntStream.range(0, 3).forEach(i -> lab.hosts.mend(host, i));
             }
             case CUT_BUILDER_FROM_ONE -> cut(lab, lab.nodes.indexOf(builder), registry, random, timer);
+            case CUT_BUILDERS ->
+                cut(lab, lab.nodes.indexOf(builder), lab.nodes.indexOf(builders.get(1)), random, timer);
             case PAUSE_BUILDER -> {
                 ClusterLab.Running running = lab.begin(longBuild);
                 running.builder().freeze();
@@ -144,10 +157,13 @@ class ClusterFaultsIT {
         }
     }
 
-    /** One link, for less or for more than the cluster bears. */
+    private static Duration forLessOrMoreThanTheClusterBears(Random random) {
+        return Duration.ofSeconds(random.nextBoolean() ? 3 : 25);
+    }
+
     private static void cut(ClusterLab lab, int one, int other, Random random, ScheduledExecutorService timer) {
         lab.hosts.cut(one, other);
-        pass(timer, Duration.ofSeconds(random.nextBoolean() ? 3 : 25));
+        pass(timer, forLessOrMoreThanTheClusterBears(random));
         lab.hosts.mend(one, other);
         lab.registryNodes().forEach(lab::awaitReady);
     }

@@ -20,7 +20,7 @@ import java.util.Optional;
  * @param afterwards what each digest that was ever answered gave when all was over: empty for its own bytes, else what was
  *     wrong
  * @param runs build processes, as they themselves wrote it down
- * @param longestOverlap how long two attempts of one build may run at the same time
+ * @param longestOverlap how long an attempt may run on beside another one when nobody heard that it had begun
  * @param reported builds by id, as the cluster told them when all was over: phase and manifest
  * @param composed the indexes of each revision's tag, oldest first, as the cluster told them when all was over
  * @param queued what the cluster said still waits

@@ -74,7 +74,7 @@ class HistoryCheckTest {
                 queue.add(new QueueEvent.Removed(key, 1, START));
                 reported.put(key.toString(), new Report("built", Optional.of(manifest.digest())));
                 runs.add(new Run(key, "first", START, START.plusSeconds(3)));
-                runs.add(new Run(key, "second", START.plusSeconds(2), START.plusSeconds(9)));
+                runs.add(new Run(key, "second", START.plusSeconds(2), START.plusSeconds(30)));
                 afterwards.put(manifest.digest(), Optional.empty());
             }
             tags.put("team/app:" + REVISION, new ArrayList<>(List.of(composed(AMD64), composed(AMD64, ARM64))));
@@ -102,7 +102,7 @@ class HistoryCheckTest {
                     indexes,
                     afterwards,
                     runs,
-                    Duration.ofSeconds(2),
+                    Duration.ofSeconds(8),
                     builds,
                     tags,
                     queue,
@@ -189,7 +189,13 @@ class HistoryCheckTest {
                 new Planted(
                         "processes that run within another's time",
                         Kind.OVERLAP,
-                        draft -> draft.runs.add(new Run(ARM64, "third", START.plusSeconds(3), START.plusSeconds(6)))),
+                        draft -> draft.runs.add(new Run(ARM64, "third", START.plusSeconds(3), START.plusSeconds(16)))),
+                new Planted(
+                        "processes that go on for longer than their lease",
+                        Kind.OVERLAP,
+                        draft -> draft.runs.replaceAll(run -> run.attempt().equals("first")
+                                ? new Run(run.build(), "first", run.first(), START.plusSeconds(9))
+                                : run)),
                 new Planted(
                         "a build without an end",
                         Kind.NO_END,
