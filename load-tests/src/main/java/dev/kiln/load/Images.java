@@ -96,6 +96,13 @@ final class Images {
         }
     }
 
+    /** As {@link #text(Server, String)}, from a node itself. */
+    static void pull(String node, URI address) throws IOException, InterruptedException {
+        try (InputStream body = get(node, address).body()) {
+            body.readAllBytes();
+        }
+    }
+
     /** Pulls again and again, as people do, until there is an image. @throws IOException when there is none in time */
     static void pullUntilAnswered(Server server, String path) throws IOException, InterruptedException {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
@@ -113,7 +120,11 @@ final class Images {
     }
 
     private static HttpResponse<InputStream> get(Server server, String path) throws IOException, InterruptedException {
-        URI uri = URI.create(server.url(path));
+        return get(server.name(), URI.create(server.url(path)));
+    }
+
+    private static HttpResponse<InputStream> get(String name, URI address) throws IOException, InterruptedException {
+        URI uri = address;
         for (int hop = 0; hop < MAX_HOPS; hop++) {
             HttpResponse<InputStream> response = CLIENT.send(
                     HttpRequest.newBuilder(uri)
@@ -126,13 +137,13 @@ final class Images {
             }
             try (InputStream body = response.body()) {
                 if (response.statusCode() != 307) {
-                    throw new IOException(server.name() + " answers " + path + " with " + response.statusCode() + ": "
+                    throw new IOException(name + " answers " + address + " with " + response.statusCode() + ": "
                             + new String(body.readNBytes(2000), UTF_8));
                 }
             }
             uri = uri.resolve(response.headers().firstValue("Location").orElseThrow());
         }
-        throw new IOException(server.name() + " redirects " + path + " without end");
+        throw new IOException(name + " redirects " + address + " without end");
     }
 
     private static String sha256(byte[] bytes) {

@@ -1,6 +1,7 @@
 package dev.kiln.load;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -58,9 +59,16 @@ final class Recovery {
 
     private record Pulled(boolean owned, double seconds) {}
 
+    /**
+     * Has every tag built, and pulled through each node: as after some minutes of any other load, nodes know the owners then.
+     * One that does not asks the oldest node.
+     */
     void buildAll() throws IOException, InterruptedException {
         each(i -> {
             Images.pullUntilAnswered(cluster.balancer(), path(i));
+            for (String node : Cluster.REGISTRIES) {
+                Images.pull(node, URI.create("http://" + cluster.address(node) + path(i)));
+            }
             return null;
         });
     }
