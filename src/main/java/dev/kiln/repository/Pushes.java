@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -104,12 +105,12 @@ public final class Pushes {
             byte[] bytes,
             List<Tag> tags,
             Pusher by) {
-        return attempt(new Push(repository, document, digest, ByteString.fromArrayUnsafe(bytes), tags, by), 1);
+        return attempt(new Push(repository, document, digest, ByteString.fromArrayUnsafe(bytes), tags, by), 1, settle);
     }
 
     /**
-     * What a manifest that is pushed nowhere would lack in a repository; what is there counts as used now. Fails with a
-     * {@link Problem} where something has another size than it says.
+     * What an image manifest that is pushed nowhere would lack in a repository; what is there counts as used now. Fails
+     * with a {@link Problem} where something has another size than it says.
      */
     public CompletionStage<List<Digest>> missing(RepositoryName repository, ManifestDocument document) {
         return missing(repository, document, settle);
@@ -117,13 +118,13 @@ public final class Pushes {
 
     private CompletionStage<List<Digest>> missing(
             RepositoryName repository, ManifestDocument document, Duration patience) {
-        return CompletableFuture.supplyAsync(() -> lookFor(repository, document), blocking)
+        return CompletableFuture.supplyAsync(() -> lookFor(repository, document, Set.of()), blocking)
                 .thenCompose(missing -> missing.isEmpty() || patience.isZero()
                         ? CompletableFuture.completedFuture(missing)
                         : pause(patience).thenCompose(left -> missing(repository, document, left)));
     }
 
-    private CompletionStage<Outcome> attempt(Push push, int number) {
+    private CompletionStage<Outcome> attempt(Push push, int number, Duration patience) {
         List<Digest> needed = new ArrayList<>();
         push.document().references().forEach(r -> needed.add(r.descriptor().digest()));
         needed.add(push.digest());
@@ -133,30 +134,26 @@ public final class Pushes {
                         ProblemCode.TOOMANYREQUESTS,
                         "too many pushes to this repository are under way: try again in a moment"));
             }
-            return pinned(push, pin, number, settle);
+            return pinned(push, pin, number, patience);
         });
     }
 
     private CompletionStage<Outcome> pinned(Push push, BeginAnswer.Pinned pin, int number, Duration patience) {
-        return CompletableFuture.supplyAsync(() -> prepare(push), blocking)
+        return CompletableFuture.supplyAsync(() -> prepare(push, pin), blocking)
                 .handle((missing, failure) -> {
                     if (failure == null && missing.isEmpty()) {
-                        return record(push, pin, number);
-                    }
-                    if (failure == null && !patience.isZero()) {
-                        return later(push, pin, number, patience);
+                        return record(push, pin, number, patience);
                     }
                     repositories.release(push.repository(), pin);
-                    return failure == null
+                    if (failure != null) {
+                        return CompletableFuture.<Outcome>failedFuture(failure);
+                    }
+                    // What another node has put there may show a moment late, and be known to the owner by then.
+                    return patience.isZero()
                             ? CompletableFuture.<Outcome>completedFuture(new Outcome.Missing(missing))
-                            : CompletableFuture.<Outcome>failedFuture(failure);
+                            : pause(patience).thenCompose(left -> attempt(push, number, left));
                 })
                 .thenCompose(outcome -> outcome);
-    }
-
-    /** What another node has put there may show a moment late. */
-    private CompletionStage<Outcome> later(Push push, BeginAnswer.Pinned pin, int number, Duration patience) {
-        return pause(patience).thenCompose(left -> pinned(push, pin, number, left));
     }
 
     /** Waits for a moment. @return what is left of the patience */
@@ -167,7 +164,7 @@ public final class Pushes {
                 CompletableFuture.delayedExecutor(pause.toMillis(), TimeUnit.MILLISECONDS));
     }
 
-    private CompletionStage<Outcome> record(Push push, BeginAnswer.Pinned pin, int number) {
+    private CompletionStage<Outcome> record(Push push, BeginAnswer.Pinned pin, int number, Duration patience) {
         PushedManifest manifest =
                 push.document().pushed(push.digest(), push.bytes().size());
         return repositories
@@ -180,16 +177,16 @@ public final class Pushes {
                         return CompletableFuture.failedFuture(new Problem(ProblemCode.DENIED, full.message()));
                     }
                     return number < TRIES
-                            ? attempt(push, number + 1)
+                            ? attempt(push, number + 1, patience)
                             : CompletableFuture.failedFuture(new Problem(
                                     ProblemCode.UNAVAILABLE, "the repository's owner does not settle: push again"));
                 });
     }
 
     /** Looks for what the manifest needs, and publishes it when all is there. @return what is missing */
-    private List<Digest> prepare(Push push) {
+    private List<Digest> prepare(Push push, BeginAnswer.Pinned pin) {
         try {
-            List<Digest> missing = lookFor(push.repository(), push.document());
+            List<Digest> missing = lookFor(push.repository(), push.document(), pin.manifests());
             if (missing.isEmpty() || sparse) {
                 content.publishManifest(
                         push.repository(),
@@ -206,11 +203,12 @@ public final class Pushes {
         }
     }
 
-    private List<Digest> lookFor(RepositoryName repository, ManifestDocument document) {
+    /** @param manifests those that were pushed: a link comes before its manifest is recorded, and may be all that there is */
+    private List<Digest> lookFor(RepositoryName repository, ManifestDocument document, Set<Digest> manifests) {
         try {
             List<Digest> missing = new ArrayList<>();
             for (ManifestDocument.Reference reference : document.references()) {
-                if (!isThere(repository, reference)) {
+                if (!isThere(repository, reference, manifests)) {
                     missing.add(reference.descriptor().digest());
                 }
             }
@@ -220,13 +218,14 @@ public final class Pushes {
         }
     }
 
-    private boolean isThere(RepositoryName repository, ManifestDocument.Reference reference) throws IOException {
+    private boolean isThere(RepositoryName repository, ManifestDocument.Reference reference, Set<Digest> manifests)
+            throws IOException {
         Descriptor wanted = reference.descriptor();
         Optional<Links.Link> link = content.use(repository, wanted.digest());
         if (link.isEmpty()) {
             link = store.links().find(repository, wanted.digest());
         }
-        if (link.isEmpty() || (reference.manifest() && link.get().kind() != Links.Kind.MANIFEST)) {
+        if (link.isEmpty() || (reference.manifest() && !isManifest(link.get(), manifests.contains(wanted.digest())))) {
             return false;
         }
         OptionalLong size = store.blobs().size(wanted.digest());
@@ -240,5 +239,9 @@ public final class Pushes {
                             + size.getAsLong());
         }
         return true;
+    }
+
+    private static boolean isManifest(Links.Link link, boolean recorded) {
+        return link.kind() == Links.Kind.MANIFEST && (recorded || !link.origin().equals(ORIGIN));
     }
 }

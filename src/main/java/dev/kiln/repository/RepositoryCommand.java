@@ -7,6 +7,7 @@ import dev.kiln.oci.Wire;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /** What a repository's entity is told and answers. All of it fits into one message between nodes. */
 public sealed interface RepositoryCommand extends Wire {
@@ -29,8 +30,17 @@ public sealed interface RepositoryCommand extends Wire {
     }
 
     sealed interface BeginAnswer extends Wire {
-        /** @param incarnation of the entity, which forgets its pins when it moves */
-        record Pinned(String incarnation, long pin) implements BeginAnswer {}
+        /**
+         * None of it goes.
+         *
+         * @param incarnation of the entity, which forgets its pins when it moves
+         * @param manifests those of what is pinned that were pushed as manifests
+         */
+        record Pinned(String incarnation, long pin, Set<Digest> manifests) implements BeginAnswer {
+            public Pinned {
+                manifests = Set.copyOf(manifests);
+            }
+        }
 
         /** Too many pushes are under way. */
         record Busy() implements BeginAnswer {}

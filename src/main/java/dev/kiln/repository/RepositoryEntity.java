@@ -226,7 +226,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
 
     private Effect<RepositoryEvent, RepositoryState> onBegin(RepositoryState state, Begin begin) {
         if (!isBeingRemoved(state, begin)) {
-            pin(begin);
+            pin(state, begin);
         } else if (deferred.size() < MAX_DEFERRED) {
             deferred.add(begin);
         } else {
@@ -239,10 +239,14 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
         return begin.digests().stream().anyMatch(digest -> removing.contains(digest) || state.isUnlinked(digest));
     }
 
-    private void pin(Begin begin) {
+    private void pin(RepositoryState state, Begin begin) {
         OptionalLong pin = pins.pin(begin.digests(), clock.instant());
         begin.replyTo()
-                .tell(pin.isPresent() ? new BeginAnswer.Pinned(incarnation, pin.getAsLong()) : new BeginAnswer.Busy());
+                .tell(
+                        pin.isPresent()
+                                ? new BeginAnswer.Pinned(
+                                        incarnation, pin.getAsLong(), state.manifestsOf(begin.digests()))
+                                : new BeginAnswer.Busy());
     }
 
     private Effect<RepositoryEvent, RepositoryState> onPut(RepositoryState state, Put put) {

@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * What was pushed to one repository. Without Akka. It changes in place, since a copy for each of the events of a long life
@@ -63,6 +64,11 @@ public final class RepositoryState {
 
     Optional<PushedManifest> manifest(Tag tag) {
         return Optional.ofNullable(tags.get(tag.value())).flatMap(this::manifest);
+    }
+
+    /** Those of these that are manifests here. */
+    Set<Digest> manifestsOf(List<Digest> digests) {
+        return digests.stream().filter(manifests::containsKey).collect(Collectors.toSet());
     }
 
     /** A manifest that refers to this digest. */

@@ -407,6 +407,8 @@ class BadPushesIT {
         assertThat(full.delete("manifests/" + full.head("manifests/t0").header("Docker-Content-Digest"))
                         .status())
                 .isEqualTo(202);
+        byte[] parent = data.manifests.get(data.index(new Traits(), Digest.sha256(index)));
+        assertRefused(full.putManifest("t5", MediaTypes.OCI_INDEX, parent), 404, "MANIFEST_BLOB_UNKNOWN");
         assertThat(full.putManifest("t4", MediaTypes.OCI_INDEX, index).status()).isEqualTo(201);
     }
 
