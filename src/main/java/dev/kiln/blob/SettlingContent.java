@@ -106,6 +106,11 @@ public final class SettlingContent {
                                         : lateLink(look, digest, word)));
     }
 
+    /** A link that is likely to be there, waited for also where nobody can be asked; empty when it does not show. */
+    public CompletionStage<Optional<Link>> awaitLink(RepositoryName repository, Digest digest) {
+        return await(() -> content.links().find(repository, digest), deadline());
+    }
+
     /** What was published before the wait shows at its end; so what nobody could be asked about is absent then. */
     private CompletionStage<Optional<Link>> lateLink(Look<Link> look, Digest digest, Word word) {
         return await(look, deadline()).thenApply(link -> {

@@ -335,6 +335,22 @@ class ConformanceIT {
         return all.stream();
     }
 
+    /** A sparse push names what is not in its repository; what another one has is no nearer for that. */
+    @Test
+    void aManifestMakesNobodyElsesBlobReadable() {
+        ConformanceData data = new ConformanceData("secret");
+        Digest image = data.image(new Traits());
+        Digest secret = layer(data, image);
+        other.push(data.blobs.get(secret), secret);
+        PushClient curious = new PushClient(server.registry(), "conformance/curious");
+        assertThat(curious.putManifest("v1", MediaTypes.OCI_MANIFEST, data.manifests.get(image))
+                        .status())
+                .isEqualTo(201);
+
+        assertThat(curious.get("blobs/" + secret).status()).isEqualTo(404);
+        assertThat(curious.head("blobs/" + secret).status()).isEqualTo(404);
+    }
+
     private static ConformanceData nonDistributable() {
         ConformanceData data = new ConformanceData("non-distributable-layers");
         ObjectMapper json = new ObjectMapper();

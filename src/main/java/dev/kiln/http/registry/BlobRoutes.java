@@ -83,7 +83,7 @@ final class BlobRoutes {
     /** False, for it was built; fails where it was not. */
     private CompletionStage<Boolean> built(Key key) {
         return content.link(key.repository(), key.digest()).thenApply(link -> {
-            if (link.isEmpty() || link.get().origin().equals(Pushes.ORIGIN)) {
+            if (link.isEmpty() || isPushed(link.get())) {
                 throw unknown();
             }
             return false;
@@ -94,7 +94,7 @@ final class BlobRoutes {
     private Optional<Links.Link> used(Key key) {
         try {
             Optional<Links.Link> link = content.content().links().find(key.repository(), key.digest());
-            return link.isPresent() && link.get().origin().equals(Pushes.ORIGIN)
+            return link.isPresent() && isPushed(link.get())
                     ? pushing.content().use(key.repository(), key.digest())
                     : link;
         } catch (IOException e) {
@@ -104,24 +104,33 @@ final class BlobRoutes {
 
     /**
      * Whether a client pushed it. A link that is missing or a manifest's is confirmed by the repository's owner: what a
-     * manifest needs is there even if its link does not show, and a manifest that was deleted is gone though its link is
-     * not.
+     * manifest needs is likely to be there though its link does not show yet, and a manifest that was deleted is gone though
+     * its link is not. The link is waited for all the same: a manifest may name what only another repository has.
      */
     private CompletionStage<Boolean> ofPush(Key key, Optional<Links.Link> link) {
-        if (link.isPresent() && !link.get().origin().equals(Pushes.ORIGIN)) {
-            return CompletableFuture.completedFuture(false);
+        if (link.isPresent() && (!isPushed(link.get()) || link.get().kind() == Links.Kind.BLOB)) {
+            return CompletableFuture.completedFuture(isPushed(link.get()));
         }
-        if (link.isPresent() && link.get().kind() == Links.Kind.BLOB) {
-            return CompletableFuture.completedFuture(true);
-        }
+        return isNeeded(key)
+                .thenCompose(needed -> needed
+                        ? content.awaitLink(key.repository(), key.digest())
+                        : CompletableFuture.completedFuture(Optional.empty()))
+                .thenCompose(shown ->
+                        shown.isPresent() ? CompletableFuture.completedFuture(isPushed(shown.get())) : late(key));
+    }
+
+    private CompletionStage<Boolean> isNeeded(Key key) {
         return pushing.repositories()
                 .manifest(key.repository(), key.digest())
                 .thenCompose(manifest -> manifest.isPresent()
                         ? CompletableFuture.completedFuture(true)
                         : pushing.repositories()
                                 .user(key.repository(), key.digest())
-                                .thenApply(Optional::isPresent))
-                .thenCompose(here -> here ? CompletableFuture.completedFuture(true) : late(key));
+                                .thenApply(Optional::isPresent));
+    }
+
+    private static boolean isPushed(Links.Link link) {
+        return link.origin().equals(Pushes.ORIGIN);
     }
 
     /** What another node has published shows a moment late. */
@@ -129,8 +138,7 @@ final class BlobRoutes {
         return content.link(key.repository(), key.digest())
                 .thenApplyAsync(
                         link -> {
-                            boolean pushed =
-                                    link.isPresent() && link.get().origin().equals(Pushes.ORIGIN);
+                            boolean pushed = link.isPresent() && isPushed(link.get());
                             if (link.isEmpty()
                                     || (pushed
                                             && used(key).map(Links.Link::kind).orElse(Links.Kind.MANIFEST)

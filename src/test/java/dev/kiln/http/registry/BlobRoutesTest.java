@@ -31,9 +31,13 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -60,9 +64,13 @@ class BlobRoutesTest {
     void open() throws IOException {
         folder = SharedFolder.open(directory, InstantSource.system());
         content = folder.pushed(new PushTerms(Duration.ofHours(1), Duration.ofHours(1), List.of()));
+        blobs = blobs(SettlingContent.ofOneNode(folder.content(), Runnable::run));
+    }
+
+    private BlobRoutes blobs(SettlingContent settling) {
         Pushing pushing =
                 new Pushing(owners, null, null, content, folder.content(), Runnable::run, Duration.ZERO, null);
-        blobs = new BlobRoutes(SettlingContent.ofOneNode(folder.content(), Runnable::run), Runnable::run, pushing);
+        return new BlobRoutes(settling, Runnable::run, pushing);
     }
 
     @AfterEach
@@ -104,6 +112,37 @@ class BlobRoutesTest {
         assertThat(get("GET", true).status().intValue()).isEqualTo(200);
     }
 
+    /** A sparse push may name anything: what another repository has is no less its own for that. */
+    @Test
+    void whatAManifestNamesAndOnlyAnotherRepositoryHasIsNotRead() throws Exception {
+        content.publishManifest(new RepositoryName("team/other"), PUSHED, MANIFEST);
+        owners.users.put(PUSHED.digest(), Digest.sha256(new byte[0]));
+
+        assertUnknown("GET", true);
+    }
+
+    /** Through another node, which has died: nobody is left who could say that it was published. */
+    @Test
+    void whatAManifestNeedsIsWaitedForUntilItsLinkShows() throws Exception {
+        ExecutorService threads = Executors.newFixedThreadPool(2);
+        try {
+            blobs = blobs(new SettlingContent(
+                    folder.content(),
+                    (repository, digest) -> CompletableFuture.completedFuture(SettlingContent.Word.ABSENT),
+                    Duration.ofSeconds(20),
+                    threads));
+            owners.users.put(PUSHED.digest(), Digest.sha256(new byte[0]));
+            CompletableFuture<HttpResponse> waiting = CompletableFuture.supplyAsync(() -> get("GET", true), threads);
+            owners.asked.take();
+
+            content.publishManifest(APP, PUSHED, MANIFEST);
+
+            assertThat(waiting.join().status().intValue()).isEqualTo(200);
+        } finally {
+            threads.shutdown();
+        }
+    }
+
     @Test
     void whereNobodyMayPushNothingThatWasPushedIsRead() throws Exception {
         content.publishManifest(APP, PUSHED, MANIFEST);
@@ -123,6 +162,7 @@ class BlobRoutesTest {
     private static final class Owners implements Repositories {
         final Map<Digest, PushedManifest> manifests = new ConcurrentHashMap<>();
         final Map<Digest, Digest> users = new ConcurrentHashMap<>();
+        final BlockingQueue<Digest> asked = new LinkedBlockingQueue<>();
 
         @Override
         public CompletionStage<Optional<PushedManifest>> manifest(RepositoryName repository, Digest digest) {
@@ -131,6 +171,7 @@ class BlobRoutesTest {
 
         @Override
         public CompletionStage<Optional<Digest>> user(RepositoryName repository, Digest digest) {
+            asked.add(digest);
             return CompletableFuture.completedFuture(Optional.ofNullable(users.get(digest)));
         }
 
