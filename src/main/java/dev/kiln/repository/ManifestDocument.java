@@ -19,7 +19,7 @@ import java.util.regex.Pattern;
  * A manifest as a client pushes it, read and checked without looking at anything else (image specification, manifest.md
  * and image-index.md). What the specification leaves open is not looked at: unknown members, and what annotations say.
  *
- * @param references what must be there before it, none twice
+ * @param references what it refers to, its subject aside, none twice
  * @param subject the manifest that it says something about, which need not exist
  * @param artifactType as referrers are listed: its own, or of an image manifest without one its configuration's media type
  */
@@ -29,7 +29,7 @@ public record ManifestDocument(
     private static final Pattern MEDIA_TYPE =
             Pattern.compile("[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}");
 
-    /** Layers that are had elsewhere: a registry need not have them. */
+    /** Layers that are had elsewhere. */
     private static final Pattern ELSEWHERE = Pattern.compile(
             "application/vnd\\.(oci\\.image\\.layer\\.nondistributable\\.|docker\\.image\\.rootfs\\.foreign\\.).*");
 
@@ -41,8 +41,9 @@ public record ManifestDocument(
      * What a manifest refers to.
      *
      * @param manifest whether it is a manifest itself, as all that an index lists is
+     * @param optional whether it is had elsewhere: a registry need not have it, but keeps it when it does
      */
-    public record Reference(Descriptor descriptor, boolean manifest) {}
+    public record Reference(Descriptor descriptor, boolean manifest, boolean optional) {}
 
     /**
      * Reads a manifest. May take some tens of times the memory of its bytes.
@@ -67,15 +68,15 @@ public record ManifestDocument(
             // What could be read as either means something else to each reader (CVE-2021-41190).
             absent(json, "layers");
             absent(json, "config");
-            listed(json, "manifests").forEach(child -> add(references, descriptor(child), true));
+            listed(json, "manifests").forEach(child -> add(references, new Reference(descriptor(child), true, false)));
         } else {
             absent(json, "manifests");
-            add(references, descriptor(json.path("config")), false);
+            add(references, new Reference(descriptor(json.path("config")), false, false));
             for (JsonNode layer : listed(json, "layers")) {
                 Descriptor descriptor = descriptor(layer);
-                if (!ELSEWHERE.matcher(descriptor.mediaType()).matches() && !isElsewhere(layer)) {
-                    add(references, descriptor, false);
-                }
+                boolean elsewhere = isElsewhere(layer)
+                        || ELSEWHERE.matcher(descriptor.mediaType()).matches();
+                add(references, new Reference(descriptor, false, elsewhere));
             }
         }
         if (references.size() >= RepositoryCommand.MAX_DIGESTS) {
@@ -173,11 +174,15 @@ public record ManifestDocument(
         return layer.path("urls").isArray() && !layer.path("urls").isEmpty();
     }
 
-    private static void add(Map<Digest, Reference> references, Descriptor descriptor, boolean manifest) {
-        Reference known = references.putIfAbsent(descriptor.digest(), new Reference(descriptor, manifest));
-        if (known != null && known.descriptor().size() != descriptor.size()) {
-            throw new Problem(ProblemCode.SIZE_INVALID, "the manifest names two sizes of " + descriptor.digest());
-        }
+    private static void add(Map<Digest, Reference> references, Reference reference) {
+        references.merge(reference.descriptor().digest(), reference, (known, other) -> {
+            if (known.descriptor().size() != other.descriptor().size()) {
+                throw new Problem(
+                        ProblemCode.SIZE_INVALID,
+                        "the manifest names two sizes of " + known.descriptor().digest());
+            }
+            return known.optional() ? other : known;
+        });
     }
 
     private static Descriptor descriptor(JsonNode json) {

@@ -8,7 +8,7 @@ import java.util.Optional;
 /**
  * What a repository knows of a manifest that was pushed to it. The bytes are in the content store.
  *
- * @param references the blobs and manifests that it cannot do without, none twice; its subject is not among them
+ * @param references the blobs and manifests that stay as long as it does, none twice; its subject is not among them
  * @param subject the manifest that it says something about, which need not exist
  * @param artifactType as referrers are listed and filtered by: its own, or that of an image manifest's configuration
  */

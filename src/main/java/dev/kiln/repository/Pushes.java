@@ -208,7 +208,7 @@ public final class Pushes {
         try {
             List<Digest> missing = new ArrayList<>();
             for (ManifestDocument.Reference reference : document.references()) {
-                if (!isThere(repository, reference, manifests)) {
+                if (!isThere(repository, reference, manifests) && !reference.optional()) {
                     missing.add(reference.descriptor().digest());
                 }
             }

@@ -388,6 +388,25 @@ class BadPushesIT {
         assertThat(needed.get("manifests/all").status()).isEqualTo(200);
     }
 
+    /** A layer that is had elsewhere need not be here; where it is, the manifest keeps it. */
+    @Test
+    void aForeignLayerThatWasPushedIsNotDeletedEither() {
+        PushClient foreign = new PushClient(server.registry(), "bad/foreign");
+        byte[] config = "{}".getBytes(StandardCharsets.US_ASCII);
+        String layer = "{\"mediaType\":\"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip\","
+                + "\"digest\":\"%s\",\"size\":%d}";
+        String image = "{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_MANIFEST
+                + "\",\"config\":{\"mediaType\":\"" + MediaTypes.OCI_CONFIG + "\",\"digest\":\"" + foreign.push(config)
+                + "\",\"size\":2},\"layers\":["
+                + layer.formatted(foreign.push(BLOB), BLOB.length) + "," + layer.formatted(STRANGE, 7) + "]}";
+        assertThat(foreign.putManifest("v1", MediaTypes.OCI_MANIFEST, image.getBytes(StandardCharsets.US_ASCII))
+                        .status())
+                .isEqualTo(201);
+
+        assertRefused(foreign.delete("blobs/" + DIGEST), 403, "DENIED");
+        assertThat(foreign.get("blobs/" + DIGEST).status()).isEqualTo(200);
+    }
+
     @Test
     void aRepositoryTakesSoManyManifestsAndNoMore() {
         PushClient full = new PushClient(server.registry(), "bad/full");

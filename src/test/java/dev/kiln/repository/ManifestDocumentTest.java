@@ -89,7 +89,16 @@ class ManifestDocumentTest {
         String url = LAYER.replace("}", ",'urls':['https://example.com/x']}");
 
         for (String layer : new String[] {elsewhere, foreign, url}) {
-            assertThat(parse(image("").replace(LAYER, layer)).references()).hasSize(1);
+            ManifestDocument image = parse(image("").replace(LAYER, layer));
+            assertThat(image.references())
+                    .extracting(ManifestDocument.Reference::optional)
+                    .containsExactly(false, true);
+            assertThat(image.pushed(new Digest(LONG), 77).references())
+                    .as("one that was pushed all the same stays")
+                    .contains(new Digest(B));
+            assertThat(parse(image("").replace(LAYER, layer + "," + LAYER)).references())
+                    .as("needed as well")
+                    .noneMatch(ManifestDocument.Reference::optional);
         }
     }
 
