@@ -17,13 +17,13 @@ import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 
 /**
  * Puts manifests into repositories: has the owner hold on to what they refer to, looks whether it is all there, publishes
@@ -221,11 +221,12 @@ public final class Pushes {
     private boolean isThere(RepositoryName repository, ManifestDocument.Reference reference, Set<Digest> manifests)
             throws IOException {
         Descriptor wanted = reference.descriptor();
-        Optional<Links.Link> link = content.use(repository, wanted.digest());
-        if (link.isEmpty()) {
-            link = store.links().find(repository, wanted.digest());
-        }
-        if (link.isEmpty() || (reference.manifest() && !isManifest(link.get(), manifests.contains(wanted.digest())))) {
+        Predicate<Links.Link> fits =
+                link -> !reference.manifest() || isManifest(link, manifests.contains(wanted.digest()));
+        // Of an image that was pushed for a build, and of what was mounted, the pushed link is a blob's: the built one
+        // counts.
+        if (content.use(repository, wanted.digest()).filter(fits).isEmpty()
+                && store.links().find(repository, wanted.digest()).filter(fits).isEmpty()) {
             return false;
         }
         OptionalLong size = store.blobs().size(wanted.digest());

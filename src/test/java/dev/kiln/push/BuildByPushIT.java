@@ -244,6 +244,9 @@ class BuildByPushIT {
             assertRefused(anybody.delete("blobs/" + blob.digest()), 403, "DENIED", "was built here");
         }
         assertRefused(anybody.delete("manifests/" + image.manifest().digest()), 403, "DENIED", "was built here");
+        assertThat(manifest(anybody, index).status())
+                .as("an index of what was built")
+                .isEqualTo(201);
     }
 
     /** Neither in what the server prints, nor in its database. */

@@ -7,9 +7,11 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.AskPattern;
 import akka.japi.function.Function;
 import akka.persistence.testkit.javadsl.EventSourcedBehaviorTestKit;
+import dev.kiln.blob.Links;
 import dev.kiln.blob.PushTerms;
 import dev.kiln.blob.PushedContent;
 import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.StagedBlob;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
@@ -185,5 +187,22 @@ class PushesTest {
         assertThat(push(CHILD, Duration.ZERO).toCompletableFuture().join()).isEqualTo(new Outcome.Stored());
 
         assertThat(waiting.join()).isEqualTo(new Outcome.Stored());
+    }
+
+    /** As a farm's push leaves it, or a mount: the blob that was pushed is also the manifest that was built. */
+    @Test
+    void aBuiltManifestIsOneAlsoWhereItWasPushedAsABlob() throws Exception {
+        try (StagedBlob blob = folder.content().blobs().stage()) {
+            blob.out().write(CHILD);
+            blob.commit();
+        }
+        Links.Link built = new Links.Link(Links.Kind.MANIFEST, MediaTypes.OCI_INDEX, CHILD.length, "a build");
+        folder.content().links().publish(NAME, Digest.sha256(CHILD), built);
+        assertThat(content.mount(NAME, NAME, Digest.sha256(CHILD))).isPresent();
+
+        assertThat(push(index(entry(CHILD)), Duration.ZERO)
+                        .toCompletableFuture()
+                        .join())
+                .isEqualTo(new Outcome.Stored());
     }
 }
