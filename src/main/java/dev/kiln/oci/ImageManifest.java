@@ -1,13 +1,18 @@
 package dev.kiln.oci;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The part of an image manifest (image specification, manifest.md) that Kiln acts on. Parsing is bounded: nesting,
@@ -61,6 +66,29 @@ public record ImageManifest(String mediaType, Descriptor config, List<Descriptor
         } catch (IOException e) {
             throw new IllegalArgumentException("it is not valid JSON", e);
         }
+    }
+
+    /**
+     * The annotations of a manifest of any kind that was {@link #parseObject read whole} before it was stored. Takes the
+     * memory of those alone.
+     */
+    public static Map<String, String> annotations(InputStream manifest) throws IOException {
+        Map<String, String> annotations = new LinkedHashMap<>();
+        try (JsonParser json = JSON.createParser(manifest)) {
+            json.disable(StreamReadFeature.STRICT_DUPLICATE_DETECTION.mappedFeature());
+            json.nextToken();
+            while (json.nextToken() == JsonToken.FIELD_NAME) {
+                boolean wanted = json.currentName().equals("annotations");
+                if (json.nextToken() != JsonToken.START_OBJECT || !wanted) {
+                    json.skipChildren();
+                    continue;
+                }
+                while (json.nextToken() == JsonToken.FIELD_NAME) {
+                    annotations.put(json.currentName(), json.nextTextValue());
+                }
+            }
+        }
+        return annotations;
     }
 
     /** @throws IllegalArgumentException when {@code json} lacks a media type, a digest or a size */

@@ -462,14 +462,14 @@ class BadPushesIT {
     }
 
     @Test
-    void referrersComeInPagesOfWhatFitsAManifest() {
+    void referrersComeInPages() {
         PushClient many = new PushClient(server.registry(), "bad/referrers");
         Digest subject = Digest.sha256(BLOB);
         for (int i = 0; i < 3; i++) {
             ConformanceData data = new ConformanceData("referrer " + i);
             Traits traits = new Traits().about(subject);
             traits.artifactType = java.util.Optional.of(ConformanceData.TYPE_1);
-            traits.annotations.put("large", Integer.toString(i) + "x".repeat(2_000_000));
+            traits.annotations.put("large", Integer.toString(i) + "x".repeat(200_000));
             assertThat(many.putManifest("r" + i, MediaTypes.OCI_INDEX, data.manifests.get(data.index(traits)))
                             .status())
                     .isEqualTo(201);
@@ -480,7 +480,7 @@ class BadPushesIT {
         while (!next.isEmpty()) {
             Answer page = many.get(next);
             assertThat(page.status()).isEqualTo(200);
-            assertThat(page.body().length).isLessThanOrEqualTo(ImageManifest.MAX_SIZE);
+            assertThat(page.body().length).isLessThanOrEqualTo(256 * 1024);
             assertThat(page.header("OCI-Filters-Applied")).isEqualTo("artifactType");
             page.json()
                     .get("manifests")
@@ -490,6 +490,6 @@ class BadPushesIT {
             pages++;
         }
         assertThat(seen).hasSize(3);
-        assertThat(pages).isGreaterThan(1);
+        assertThat(pages).isEqualTo(3);
     }
 }

@@ -3,7 +3,6 @@ package dev.kiln.http.registry;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpResponse;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -17,6 +16,7 @@ import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import dev.kiln.repository.PushedManifest;
+import dev.kiln.repository.RepositoryCommand.Referrers;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URLEncoder;
@@ -24,25 +24,31 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Who says something about a manifest: signatures, bills of materials (distribution specification, "Listing Referrers"). The
  * repository's owner knows who they are; their annotations are read from the manifests themselves.
  */
 final class ReferrerRoutes {
-    /** An answer is a manifest, and no larger than one. */
-    private static final int MAX_BYTES = ImageManifest.MAX_SIZE;
+    /** Of an answer, unless one referrer is larger by itself: it takes some tens of times its size while it is made. */
+    private static final int MAX_BYTES = 256 * 1024;
 
     /** What is read for one answer. */
-    private static final long MAX_READ = 4L * MAX_BYTES;
+    private static final long MAX_READ = 4L * ImageManifest.MAX_SIZE;
 
     private static final int ROOM = 1024;
     private static final String FILTER = "artifactType";
     private static final String LAST = "last";
 
     private final Pushing pushing;
+
+    /** Answers that may be larger than that are made one at a time. */
+    private final Lock large = new ReentrantLock();
 
     ReferrerRoutes(Pushing pushing) {
         this.pushing = pushing;
@@ -59,7 +65,19 @@ final class ReferrerRoutes {
         Optional<Digest> last = call.query().one(LAST).map(UploadRoutes::digest);
         return pushing.repositories()
                 .referrers(name, subject, type, last)
-                .thenApplyAsync(page -> page(call.path(), page.manifests(), page.more(), type), pushing.blocking());
+                .thenApplyAsync(page -> answer(call.path(), page, type), pushing.blocking());
+    }
+
+    private HttpResponse answer(String path, Referrers page, Optional<String> type) {
+        if (page.manifests().stream().allMatch(m -> m.descriptor().size() <= MAX_BYTES)) {
+            return page(path, page.manifests(), page.more(), type);
+        }
+        large.lock();
+        try {
+            return page(path, page.manifests(), page.more(), type);
+        } finally {
+            large.unlock();
+        }
     }
 
     private HttpResponse page(String path, List<PushedManifest> manifests, boolean more, Optional<String> type) {
@@ -76,7 +94,7 @@ final class ReferrerRoutes {
                 break;
             }
             ObjectNode descriptor = descriptor(manifest);
-            annotations(manifest.digest()).ifPresent(all -> descriptor.set("annotations", all));
+            annotations(manifest.digest(), descriptor);
             long size = ErrorResponses.bytes(descriptor).length + 1L;
             // One that is larger than an answer by itself is listed all the same.
             if (bytes + size > MAX_BYTES && end.isPresent()) {
@@ -110,11 +128,12 @@ final class ReferrerRoutes {
         return descriptor;
     }
 
-    private Optional<JsonNode> annotations(Digest digest) {
+    private void annotations(Digest digest, ObjectNode descriptor) {
         try (InputStream in = pushing.store().blobs().open(digest)) {
-            JsonNode annotations = ImageManifest.parseObject(in.readNBytes(ImageManifest.MAX_SIZE))
-                    .path("annotations");
-            return annotations.isObject() ? Optional.of(annotations) : Optional.empty();
+            Map<String, String> all = ImageManifest.annotations(in);
+            if (!all.isEmpty()) {
+                all.forEach(descriptor.putObject("annotations")::put);
+            }
         } catch (NoSuchFileException e) {
             throw new Problem(ProblemCode.UNAVAILABLE, "a referrer does not show in the content store: try again");
         } catch (IOException e) {
