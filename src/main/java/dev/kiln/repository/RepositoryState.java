@@ -23,17 +23,33 @@ import java.util.stream.Collectors;
  * would make a recovery take minutes: it belongs to one actor, and what it answers are copies.
  */
 public final class RepositoryState {
+    /** What the manifests that a repository takes refer to on average, at most: it is in memory too. */
+    static final int REFERENCES = 20;
+
     private final Map<Digest, PushedManifest> manifests = new HashMap<>();
     /** By their text, which is ASCII: the order of its characters is that of its bytes. */
     private final NavigableMap<String, Digest> tags = new TreeMap<>();
 
-    /** Which manifests refer to a digest. */
-    private final Map<Digest, Set<Digest>> users = new HashMap<>();
+    private final Map<Digest, Use> users = new HashMap<>();
+
+    /** How many there are of each manifest, together. */
+    private int references;
 
     private final Map<Digest, TreeSet<Digest>> referrers = new HashMap<>();
 
     /** Manifests that were deleted and whose links were not, in that order. */
     private final Set<Digest> unlinked = new LinkedHashSet<>();
+
+    /**
+     * Which manifests refer to a digest.
+     *
+     * @param digest the one object for it: layers that many images share are most of what is referred to
+     */
+    private record Use(Digest digest, Set<Digest> by) {
+        Use(Digest digest) {
+            this(digest, new LinkedHashSet<>(2));
+        }
+    }
 
     /**
      * A page of referrers.
@@ -73,8 +89,8 @@ public final class RepositoryState {
 
     /** A manifest that refers to this digest. */
     Optional<Digest> user(Digest digest) {
-        Set<Digest> all = users.get(digest);
-        return all == null ? Optional.empty() : all.stream().findFirst();
+        return Optional.ofNullable(users.get(digest))
+                .flatMap(use -> use.by().stream().findFirst());
     }
 
     /** At most {@code limit} tags after {@code after}, which may be any text, in byte order. */
@@ -123,11 +139,18 @@ public final class RepositoryState {
                 && wanted.stream().allMatch(tag -> manifest.digest().equals(tags.get(tag.value())));
     }
 
-    /** Why this cannot be added: the repository would have more than {@code max} manifests or tags. */
+    /** Why this cannot be added: the repository would have more than {@code max} manifests or tags, or what goes with them. */
     Optional<String> full(PushedManifest manifest, List<Tag> wanted, int max) {
         if (!manifests.containsKey(manifest.digest()) && manifests.size() >= max) {
             return Optional.of("this repository has " + manifests.size()
                     + " pushed manifests, and kiln.push.max-manifests allows no more: delete some");
+        }
+        int known = manifest(manifest.digest()).map(m -> m.references().size()).orElse(0);
+        int added = manifest.references().size() - known;
+        if (added > 0 && references + (long) added > (long) REFERENCES * max) {
+            return Optional.of("the pushed manifests of this repository refer to " + references
+                    + " things, and kiln.push.max-manifests allows no more than " + REFERENCES
+                    + " times itself: delete some");
         }
         long more =
                 wanted.stream().filter(tag -> !tags.containsKey(tag.value())).count();
@@ -156,11 +179,17 @@ public final class RepositoryState {
         return this;
     }
 
-    private void add(PushedManifest manifest) {
+    private void add(PushedManifest pushed) {
+        List<Digest> shared = new ArrayList<>();
+        for (Digest reference : pushed.references()) {
+            Use use = users.computeIfAbsent(reference, Use::new);
+            use.by().add(pushed.digest());
+            shared.add(use.digest());
+        }
+        PushedManifest manifest =
+                new PushedManifest(pushed.descriptor(), shared, pushed.subject(), pushed.artifactType());
         manifests.put(manifest.digest(), manifest);
-        manifest.references()
-                .forEach(digest -> users.computeIfAbsent(digest, d -> new LinkedHashSet<>(2))
-                        .add(manifest.digest()));
+        references += shared.size();
         manifest.subject()
                 .ifPresent(subject ->
                         referrers.computeIfAbsent(subject, d -> new TreeSet<>()).add(manifest.digest()));
@@ -171,11 +200,18 @@ public final class RepositoryState {
         if (manifest == null) {
             return;
         }
-        manifest.references().forEach(reference -> removeFrom(users, reference, digest));
-        manifest.subject().ifPresent(subject -> removeFrom(referrers, subject, digest));
+        references -= manifest.references().size();
+        for (Digest reference : manifest.references()) {
+            users.computeIfPresent(reference, (key, use) -> isLast(use.by(), digest) ? null : use);
+        }
+        manifest.subject()
+                .ifPresent(
+                        subject -> referrers.computeIfPresent(subject, (key, all) -> isLast(all, digest) ? null : all));
     }
 
-    private static <S extends Set<Digest>> void removeFrom(Map<Digest, S> index, Digest key, Digest digest) {
-        index.computeIfPresent(key, (k, all) -> all.remove(digest) && all.isEmpty() ? null : all);
+    /** Whether nothing is left without it. */
+    private static boolean isLast(Set<Digest> all, Digest digest) {
+        all.remove(digest);
+        return all.isEmpty();
     }
 }

@@ -37,6 +37,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
@@ -295,6 +296,41 @@ class RepositoryEntityTest {
         push(manifest("third", List.of(), Optional.empty()));
         assertThat(put(pin(), manifest("fourth", List.of(), Optional.empty()))).isInstanceOf(PutAnswer.Full.class);
         push(IMAGE, LATEST, new Tag("c"));
+    }
+
+    @Test
+    void whatManifestsReferToIsBounded() throws Exception {
+        PushedManifest many = manifest("many", digests(0, 50), Optional.empty());
+        push(many, LATEST);
+        push(manifest("some", digests(0, 10), Optional.empty()));
+        push(many, new Tag("again"));
+
+        PutAnswer full = put(pin(), manifest("more", digests(60, 61), Optional.empty()));
+
+        assertThat(((PutAnswer.Full) full).message()).contains("refer to 60 things");
+        push(manifest("none", List.of(), Optional.empty()));
+        deleteManifest(many);
+        removal().gone().complete(true);
+        push(manifest("more", digests(60, 61), Optional.empty()));
+    }
+
+    private static List<Digest> digests(int from, int to) {
+        return IntStream.range(from, to).mapToObj(i -> digest("blob " + i)).toList();
+    }
+
+    @Test
+    void imagesThatShareLayersShareTheirDigests() {
+        RepositoryState state = new RepositoryState();
+        for (String image : List.of("one", "two")) {
+            PushedManifest manifest = manifest(image, digests(0, 1), Optional.empty());
+            state.apply(new RepositoryEvent.ManifestPushed(manifest, List.of(), ANN, NOW));
+        }
+
+        List<Digest> shared = Stream.of("one", "two")
+                .map(image ->
+                        state.manifest(digest(image)).orElseThrow().references().get(0))
+                .toList();
+        assertThat(shared.get(0)).isSameAs(shared.get(1));
     }
 
     @Test
