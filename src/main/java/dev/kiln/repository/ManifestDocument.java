@@ -40,7 +40,7 @@ public record ManifestDocument(
     /**
      * What a manifest refers to.
      *
-     * @param manifest whether it is a manifest itself, as all that an index lists is
+     * @param manifest whether it is a manifest itself; an index may list layers too, as build caches do
      * @param optional whether it is had elsewhere: a registry need not have it, but keeps it when it does
      */
     public record Reference(Descriptor descriptor, boolean manifest, boolean optional) {}
@@ -68,7 +68,10 @@ public record ManifestDocument(
             // What could be read as either means something else to each reader (CVE-2021-41190).
             absent(json, "layers");
             absent(json, "config");
-            listed(json, "manifests").forEach(child -> add(references, new Reference(descriptor(child), true, false)));
+            listed(json, "manifests").forEach(child -> {
+                Descriptor descriptor = descriptor(child);
+                add(references, new Reference(descriptor, isManifest(descriptor.mediaType()), false));
+            });
         } else {
             absent(json, "manifests");
             add(references, new Reference(descriptor(json.path("config")), false, false));
@@ -114,7 +117,7 @@ public record ManifestDocument(
         }
         String mediaType = said.or(() -> contentType)
                 .orElse(json.has("manifests") ? MediaTypes.OCI_INDEX : MediaTypes.OCI_MANIFEST);
-        if (!MediaTypes.isIndex(mediaType) && !MediaTypes.isImageManifest(mediaType)) {
+        if (!isManifest(mediaType)) {
             throw invalid("its media type is none of OCI's and Docker's (schema 2) indexes and manifests");
         }
         return mediaType;
@@ -218,6 +221,10 @@ public record ManifestDocument(
         } catch (IllegalArgumentException e) {
             return false;
         }
+    }
+
+    private static boolean isManifest(String mediaType) {
+        return MediaTypes.isIndex(mediaType) || MediaTypes.isImageManifest(mediaType);
     }
 
     private static boolean isMediaType(String text) {

@@ -72,6 +72,16 @@ class ManifestDocumentTest {
         assertThat(parse(index("null", "")).references()).isEmpty();
     }
 
+    /** BuildKit's cache in a registry is one. */
+    @Test
+    void anIndexMayListBlobs() {
+        String cache = descriptor("application/vnd.buildkit.cacheconfig.v0", A, 2);
+
+        assertThat(parse(index("[" + LAYER + "," + cache + "]", "")).references())
+                .extracting(r -> r.descriptor().digest().value() + " " + r.manifest())
+                .containsExactly(B + " false", A + " false");
+    }
+
     @Test
     void aSubjectIsNoReference() {
         ManifestDocument signature =
