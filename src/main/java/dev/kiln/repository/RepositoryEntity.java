@@ -326,11 +326,9 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 : need(state, digest);
         if (need.isPresent()) {
             drop.replyTo().tell(new DeleteAnswer.Refused(need.get()));
-        } else if (state.isUnlinked(digest)) {
-            // It was a manifest, and its link is about to go.
+        } else if (state.isUnlinked(digest) || removing.contains(digest)) {
+            // It was a manifest whose link is about to go, or somebody else has deleted it at this moment.
             drop.replyTo().tell(new DeleteAnswer.Unknown());
-        } else if (removing.contains(digest)) {
-            drop.replyTo().tell(new DeleteAnswer.Refused("it is being removed"));
         } else {
             unlink(digest, drop.untouchedSince(), Optional.of(drop.replyTo()));
         }

@@ -187,6 +187,9 @@ class RepositoryEntityTest {
 
         TestProbe<DeleteAnswer> stranger = drop(digest("stranger"));
         Removal removal = removal();
+        assertThat(drop(digest("stranger")).receiveMessage())
+                .as("it is gone, or about to be")
+                .isEqualTo(new DeleteAnswer.Unknown());
         assertThat(removal.untouchedSince()).contains(NOW);
         removal.gone().complete(true);
         assertThat(stranger.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
