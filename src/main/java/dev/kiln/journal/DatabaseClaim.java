@@ -7,10 +7,12 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Properties;
 import java.util.UUID;
 
@@ -38,6 +40,9 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
 
     private static final String SECONDS = "5";
 
+    /** Longer than the members of a running cluster take to lock again after the database has cut them all. */
+    private static final Duration UNCLAIMED = Duration.ofSeconds(5);
+
     private static final String LOCK_HELD = "55P03";
 
     /** What came of the wish to join others. */
@@ -58,6 +63,8 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
     private Optional<String> holder;
     /** Of the session that held the lock last; 0 before there was one. */
     private int backend;
+    /** Since when every try found no member of any cluster; as {@link System#nanoTime}. */
+    private OptionalLong unclaimedSince = OptionalLong.empty();
 
     private DatabaseClaim(KilnConfig.Database database, boolean shared, String self) {
         this.database = database;
@@ -124,7 +131,8 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
     }
 
     /**
-     * Takes the claim for a cluster that this node forms, unless another one has it. Idempotent.
+     * Takes the claim for a cluster that this node forms, unless another one has it, or had it some seconds ago: asked again,
+     * it finds out. Idempotent.
      *
      * @return whether this node may form a cluster, and shares its claim from now on
      * @throws IllegalStateException when the database cannot be asked
@@ -147,9 +155,13 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
     private boolean tryToForm() throws SQLException {
         Connection mine = connection();
         if (!lock(mine, "pg_try_advisory_lock", MEMBERSHIP)) {
+            unclaimedSince = OptionalLong.empty();
             return false;
         }
         try {
+            if (hadOthers(mine) && !isLongUnclaimed()) {
+                return false;
+            }
             String cluster = UUID.randomUUID().toString();
             update(mine, "DELETE FROM cluster_node");
             update(mine, "INSERT INTO cluster_node (address, cluster) VALUES (?, ?)", self, cluster);
@@ -161,6 +173,23 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
         } finally {
             unlock(mine, "pg_advisory_unlock");
         }
+    }
+
+    private boolean hadOthers(Connection mine) throws SQLException {
+        try (PreparedStatement select = mine.prepareStatement("SELECT 1 FROM cluster_node WHERE address <> ?")) {
+            select.setString(1, self);
+            try (ResultSet row = select.executeQuery()) {
+                return row.next();
+            }
+        }
+    }
+
+    private boolean isLongUnclaimed() {
+        long now = System.nanoTime();
+        if (unclaimedSince.isEmpty()) {
+            unclaimedSince = OptionalLong.of(now);
+        }
+        return now - unclaimedSince.getAsLong() >= UNCLAIMED.toNanos();
     }
 
     /**

@@ -75,6 +75,27 @@ class DatabaseClaimIT {
     }
 
     @Test
+    void aDatabaseThatCutAllMembersGivesTheClaimToNoStranger() throws Exception {
+        KilnConfig.Database database = postgres.database(postgres.port());
+        DatabaseClaim member = DatabaseClaim.shared(database, "member:25520");
+        try (DatabaseClaim stranger = DatabaseClaim.shared(database, "stranger:25520")) {
+            Schema.migrate(database);
+            assertThat(member.form()).isTrue();
+            assertThat(stranger.form()).isFalse();
+
+            postgres.stop();
+            postgres.start();
+            assertThat(stranger.renew()).isTrue();
+            assertThat(stranger.form()).as("before the member has it again").isFalse();
+            assertThat(member.renew()).isTrue();
+            assertThat(stranger.form()).isFalse();
+
+            member.close();
+            await().atMost(Duration.ofSeconds(30)).until(stranger::form);
+        }
+    }
+
+    @Test
     void aSessionThatTheDatabaseTakesForAliveIsEndedByItsOwnNode() throws Exception {
         try (CutConnections way = CutConnections.to(postgres.port());
                 DatabaseClaim node = claim(postgres.database(way.port()))) {
