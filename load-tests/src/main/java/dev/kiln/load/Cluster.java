@@ -107,6 +107,12 @@ final class Cluster implements AutoCloseable {
         return now;
     }
 
+    /** What the cluster calls a node. */
+    String nodeName(String name) throws IOException {
+        return Files.readString(directory.resolve(name).resolve("data/node-name"))
+                .strip();
+    }
+
     private String log(String name) throws IOException {
         return Files.readString(directory.resolve(name + ".log"));
     }

@@ -128,8 +128,9 @@ final class Recovery {
         long begun = System.nanoTime();
         while (true) {
             if (attempt(attempt)) {
+                String builds = builds();
                 for (String name : Cluster.BUILDERS) {
-                    if (cluster.process(name).descendants().findAny().isPresent()) {
+                    if (builds.contains("\"worker\":\"" + cluster.nodeName(name) + "\"")) {
                         return name;
                     }
                 }
@@ -146,8 +147,12 @@ final class Recovery {
     }
 
     private boolean attempt(int number) throws IOException, InterruptedException {
-        String builds = Images.text(cluster.balancer(), "/api/v1/builds?repository=slow");
+        String builds = builds();
         return builds.contains("\"phase\":\"running\"") && builds.contains("\"attempt\":" + number);
+    }
+
+    private String builds() throws IOException, InterruptedException {
+        return Images.text(cluster.balancer(), "/api/v1/builds?repository=slow");
     }
 
     private interface Task<A> {
