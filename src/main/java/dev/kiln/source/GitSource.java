@@ -39,7 +39,7 @@ public final class GitSource {
 
     /**
      * What {@code tag} means: a full commit id, else a git tag, else a branch, else a short commit id. A branch or git tag
-     * costs one look-up each {@code refresh}; only commit ids need the mirror.
+     * costs a look-up or two each {@code refresh}; only commit ids need the mirror.
      */
     public Meaning resolve(Tag tag) {
         if (tag.isReferrersFallback()) {

@@ -112,9 +112,11 @@ class KubernetesManifestsTest {
     }
 
     @Test
-    void everythingIsInOneNamespaceThatIsMadeToo() {
+    void everythingIsInOneNamespaceThatIsMadeFirst() {
         List<Namespace> namespaces = all(Namespace.class);
         assertThat(namespaces).hasSize(1);
+        // kubectl applies a folder's files in the order of their names
+        assertThat(ALL.get(0)).isEqualTo(namespaces.get(0));
         String name = namespaces.get(0).getMetadata().getName();
         assertThat(ALL)
                 .filteredOn(object -> !(object instanceof Namespace))
@@ -240,6 +242,26 @@ class KubernetesManifestsTest {
                             .filteredOn(variable -> variable.getName().equals("KILN_PLATFORM"))
                             .extracting("value")
                             .containsExactly("linux/" + architecture);
+                    assertThat(pod.getAffinity()
+                                    .getPodAntiAffinity()
+                                    .getRequiredDuringSchedulingIgnoredDuringExecution())
+                            .as("builds of two pods on one machine would have the same users")
+                            .singleElement()
+                            .satisfies(other -> {
+                                assertThat(other.getTopologyKey()).isEqualTo("kubernetes.io/hostname");
+                                assertThat(other.getLabelSelector().getMatchLabels())
+                                        .isEqualTo(deployment
+                                                .getSpec()
+                                                .getSelector()
+                                                .getMatchLabels());
+                            });
+                    assertThat(pod.getContainers()
+                                    .get(0)
+                                    .getSecurityContext()
+                                    .getAppArmorProfile()
+                                    .getType())
+                            .as("builds have mounts of their own")
+                            .isEqualTo("Unconfined");
                 });
     }
 }
