@@ -14,6 +14,7 @@ import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Subscribe;
 import akka.japi.function.Function;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
@@ -21,7 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * How this node asks the owners of things, wherever sharding has them. What is on its way to a node that dies is lost, and
  * until the cluster has removed that node, sharding sends there what is asked later, too: so whatever has no answer when a
- * node is removed is sent once more. Who is asked must bear to be asked twice. Thread-safe.
+ * node is removed is sent again. Who is asked must bear to be asked more than once. Thread-safe.
  */
 public final class Owners implements Extension {
     private static final ExtensionId<Owners> ID = new ExtensionId<>() {
@@ -31,8 +32,8 @@ public final class Owners implements Extension {
         }
     };
 
-    /** What is sent while sharding has not heard of the removal itself is lost as well. */
-    private static final Duration HEARD_BY_ALL = Duration.ofMillis(300);
+    /** After a removal: what is sent while sharding has not heard of it itself is lost as well, and on a busy machine it may be slow. */
+    private static final List<Duration> AGAIN = List.of(Duration.ofMillis(100), Duration.ofSeconds(1));
 
     private final ActorSystem<?> system;
     private final Set<Runnable> unanswered = ConcurrentHashMap.newKeySet();
@@ -82,7 +83,8 @@ public final class Owners implements Extension {
             return Behaviors.receive(Object.class)
                     .onMessage(MemberRemoved.class, removed -> {
                         // Each removal by itself: the next may follow at once.
-                        timers.startSingleTimer(removed.member().uniqueAddress(), "ask again", HEARD_BY_ALL);
+                        AGAIN.forEach(delay -> timers.startSingleTimer(
+                                removed.member().uniqueAddress() + " " + delay, "ask again", delay));
                         return Behaviors.same();
                     })
                     .onMessageEquals("ask again", () -> {

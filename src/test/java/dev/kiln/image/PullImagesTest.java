@@ -9,6 +9,7 @@ import static dev.kiln.testing.PullBench.pull;
 import static dev.kiln.testing.PullBench.served;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -194,6 +195,25 @@ class PullImagesTest {
             bench.clock.advance(Duration.ofSeconds(10));
             answer(images, pull("main"));
             assertThat(bench.sources.resolved()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void whatIsPulledOftenIsAskedForAgainWhileItIsServed() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            bench.means("main");
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            answer(images, pull("main"));
+
+            bench.clock.advance(Duration.ofSeconds(6));
+            assertThat(images.pull(pull("main")).toCompletableFuture()).isCompleted();
+            assertThat(bench.sources.resolved()).as("early in its life").isEqualTo(1);
+
+            bench.clock.advance(Duration.ofSeconds(1));
+            assertThat(images.pull(pull("main")).toCompletableFuture()).isCompleted();
+            await().untilAsserted(() -> assertThat(bench.sources.resolved()).isEqualTo(2));
         }
     }
 

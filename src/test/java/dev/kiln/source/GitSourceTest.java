@@ -7,6 +7,7 @@ import static dev.kiln.source.SourceFixture.unavailable;
 import static dev.kiln.source.SourceFixture.unknown;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Revision;
@@ -277,6 +278,19 @@ class GitSourceTest {
         assertThat(found(source, "main").revision()).isEqualTo(revision(second));
         fixture.clock.pass(Duration.ofSeconds(1));
         assertThat(found(source, "main").revision()).isEqualTo(revision(third));
+    }
+
+    @Test
+    void whatIsAskedForInTheLastThirdOfItsLifeIsLookedUpForThoseWhoAskLater() {
+        GitSource source = fixture.source(origin);
+        found(source, "main");
+        ObjectId third = origin.commit("third", second);
+        origin.ref("refs/heads/main", third);
+
+        fixture.clock.pass(Duration.ofSeconds(7));
+        assertThat(found(source, "main").revision()).as("nobody waits").isEqualTo(revision(second));
+        await().untilAsserted(() -> assertThat(found(source, "main").revision()).isEqualTo(revision(third)));
+        assertThat(fixture.lookUps).hasValue(2);
     }
 
     @Test

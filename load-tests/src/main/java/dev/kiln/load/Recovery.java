@@ -26,6 +26,7 @@ final class Recovery {
 
     private static final String REVISION = "org.opencontainers.image.revision\":\"";
     private static final int REVISION_LENGTH = 40;
+    private static final int CALM_MILLIS = 20_000;
     private static final long PATIENCE_SECONDS = 240;
 
     private final Cluster cluster;
@@ -112,6 +113,8 @@ final class Recovery {
 
     /** Seconds from the kill of a builder to the next attempt of the build that it ran. */
     double killBuilder() throws IOException, InterruptedException {
+        // nodes that have just begun to build use all there is of a small machine
+        cluster.balancer().pause(CALM_MILLIS);
         Future<String> pull = threads.submit(() -> Images.text(cluster.balancer(), "/v2/slow/manifests/main"));
         String builder = builderOf(1);
         long killed = cluster.kill(builder);
