@@ -2,8 +2,6 @@ package dev.kiln.image;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.ActorContext;
-import com.github.benmanes.caffeine.cache.Cache;
-import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.blob.SettlingContent;
 import dev.kiln.build.BuildHistory;
 import dev.kiln.build.ShardedBuilds;
@@ -27,14 +25,12 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,10 +43,6 @@ public final class PullImages implements Images {
     private static final Logger LOG = LoggerFactory.getLogger(PullImages.class);
     private static final Duration SLACK = Duration.ofSeconds(15);
 
-    /** @param renewal the one question that its owner is asked about it, however many want to know */
-    private record CachedRevision(
-            RevisionSnapshot snapshot, Instant until, AtomicReference<CompletableFuture<Void>> renewal) {}
-
     private final KilnConfig config;
     private final RevisionWaiter.Peers.Shared peers;
     private final HopSigner signer;
@@ -58,7 +50,7 @@ public final class PullImages implements Images {
     private final ActorRef<Waiters.Message> waiters;
 
     private final TagLookUps lookUps;
-    private final Cache<Series, CachedRevision> revisions;
+    private final RevisionCache revisions;
     private final StoredManifests manifests;
     private final TagQueries queries;
 
@@ -87,22 +79,9 @@ public final class PullImages implements Images {
         this.signer = signer;
         this.databaseAway = databaseAway;
         long half = config.cache().maxBytes() / 2;
-        this.revisions = Caffeine.newBuilder()
-                .maximumWeight(half)
-                .<Series, CachedRevision>weigher((key, cached) -> 2000
-                        + cached.snapshot().index().map(i -> i.bytes().size()).orElse(0))
-                .build();
+        this.revisions = new RevisionCache(config.cache(), half, tags, clock);
         this.manifests = new StoredManifests(content, half, config.cache().maxLife());
-        this.waiters = context.spawn(Waiters.create(peers, this::remember), "waiters");
-    }
-
-    private void remember(Series series, RevisionSnapshot snapshot) {
-        Duration life =
-                snapshot.complete() ? config.cache().maxLife() : config.cache().partialLife();
-        CachedRevision latest =
-                new CachedRevision(snapshot, peers.clock().instant().plus(life), new AtomicReference<>());
-        // Two waiters may overlap: an index never shrinks.
-        revisions.asMap().merge(series, latest, (old, now) -> snapshot.isBehind(old.snapshot()) ? old : now);
+        this.waiters = context.spawn(Waiters.create(peers, revisions::remember), "waiters");
     }
 
     @Override
@@ -157,11 +136,11 @@ public final class PullImages implements Images {
     /** For who only looks: what is there. Nothing is opened, started or waited for. */
     private CompletionStage<PullAnswer> newest(Waiting waiting) {
         Series series = series(waiting.pull(), waiting.hop().revision().orElseThrow());
-        CachedRevision cached = revisions.getIfPresent(series);
-        if (cached != null && isGood(cached.until(), peers.clock().instant())) {
-            return newest(waiting, Optional.of(cached.snapshot()));
-        }
-        return look(series).thenCompose(seen -> newest(waiting, seen));
+        Instant now = peers.clock().instant();
+        Optional<RevisionSnapshot> known = revisions.known(series, until -> isGood(until, now));
+        return known.isPresent()
+                ? newest(waiting, known)
+                : revisions.look(series).thenCompose(seen -> newest(waiting, seen));
     }
 
     private static Series series(Pull pull, Revision revision) {
@@ -202,7 +181,7 @@ public final class PullImages implements Images {
     private Optional<Revision> knownRevision(RepositoryConfig repository, Pull pull, Instant now) {
         TagKey key = new TagKey(pull.repository(), pull.tag());
         return key.revision()
-                .filter(r -> revisions.getIfPresent(series(pull, r)) != null)
+                .filter(r -> revisions.knows(series(pull, r)))
                 .or(() -> lookUps.known(key, repository, until -> isGood(until, now)));
     }
 
@@ -213,15 +192,17 @@ public final class PullImages implements Images {
 
     private Optional<CompletionStage<PullAnswer>> fromCache(
             RepositoryConfig repository, Pull pull, Revision revision, Instant now) {
-        CachedRevision cached = revisions.getIfPresent(series(pull, revision));
-        if (cached == null || !isGood(cached.until(), now)) {
-            return Optional.empty();
-        }
-        RevisionSnapshot snapshot = cached.snapshot();
+        return revisions
+                .known(series(pull, revision), until -> isGood(until, now))
+                .filter(snapshot -> answers(snapshot, repository, pull, now))
+                .map(snapshot -> serve(repository, pull, snapshot));
+    }
+
+    private static boolean answers(RevisionSnapshot snapshot, RepositoryConfig repository, Pull pull, Instant now) {
         if (pull.wish().joining(repository, snapshot.statuses().keySet()).isPresent()) {
-            return Optional.empty();
+            return false;
         }
-        boolean answer = snapshot.complete()
+        return snapshot.complete()
                 || WaitPolicy.decide(
                                 pull.wish().policy(repository),
                                 snapshot.platform(repository, pull.wish()),
@@ -229,42 +210,6 @@ public final class PullImages implements Images {
                                 snapshot.openedAt(),
                                 now)
                         instanceof WaitPolicy.Decision.Answer;
-        if (!answer) {
-            return Optional.empty();
-        }
-        if (snapshot.complete()) {
-            renew(series(pull, revision), cached, now);
-        }
-        return Optional.of(serve(repository, pull, snapshot));
-    }
-
-    /** Asks the owner of what is served often before it gets too old, so that nobody waits for it. */
-    private void renew(Series series, CachedRevision cached, Instant now) {
-        Instant from = cached.until().minus(config.cache().maxLife().dividedBy(TagLookUps.RENEWAL));
-        if (!now.isBefore(from) && now.isBefore(cached.until())) {
-            renewed(series, cached);
-        }
-    }
-
-    /** Completes when the owner has been asked; whoever waits for it must not complete it. */
-    private CompletableFuture<Void> renewed(Series series, CachedRevision cached) {
-        CompletableFuture<Void> mine = new CompletableFuture<>();
-        CompletableFuture<Void> others = cached.renewal().compareAndExchange(null, mine);
-        if (others != null) {
-            return others;
-        }
-        look(series).whenComplete((seen, failure) -> mine.complete(null));
-        return mine;
-    }
-
-    /** What the owner knows of a series; empty for a revision that nobody has pulled. */
-    private CompletionStage<Optional<RevisionSnapshot>> look(Series series) {
-        return peers.tags().revision(series).thenApply(view -> {
-            Optional<RevisionSnapshot> seen =
-                    view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
-            seen.ifPresent(snapshot -> remember(series, snapshot));
-            return seen;
-        });
     }
 
     private static boolean isUnavailable(Throwable failure) {
@@ -323,28 +268,26 @@ public final class PullImages implements Images {
     }
 
     private CompletionStage<PullAnswer> await(Waiting waiting) {
-        Pull pull = waiting.pull();
-        Revision revision = waiting.hop().revision().orElseThrow();
-        Optional<CompletionStage<PullAnswer>> hit =
-                fromCache(waiting.repository(), pull, revision, peers.clock().instant());
+        Instant now = peers.clock().instant();
+        Optional<CompletionStage<PullAnswer>> hit = fromCache(waiting, now);
         if (hit.isPresent()) {
             return hit.get();
         }
-        CachedRevision cached = revisions.getIfPresent(series(pull, revision));
-        if (cached == null || !cached.snapshot().complete()) {
+        Series series = series(waiting.pull(), waiting.hop().revision().orElseThrow());
+        Optional<CompletableFuture<Void>> renewal = revisions.renewal(series, until -> isGood(until, now));
+        if (renewal.isEmpty()) {
             return join(waiting);
         }
-        // Most likely nothing has changed, and then its owner's word is all that is needed.
-        Duration left = waiting.left(peers.clock().instant());
-        return renewed(series(pull, revision), cached)
+        return renewal.get()
                 .copy()
-                .completeOnTimeout(null, left.toMillis(), TimeUnit.MILLISECONDS)
-                .thenCompose(asked -> fromCache(
-                                waiting.repository(),
-                                pull,
-                                revision,
-                                peers.clock().instant())
-                        .orElseGet(() -> join(waiting)));
+                .completeOnTimeout(null, waiting.left(now).toMillis(), TimeUnit.MILLISECONDS)
+                .thenCompose(
+                        asked -> fromCache(waiting, peers.clock().instant()).orElseGet(() -> join(waiting)));
+    }
+
+    private Optional<CompletionStage<PullAnswer>> fromCache(Waiting waiting, Instant now) {
+        return fromCache(
+                waiting.repository(), waiting.pull(), waiting.hop().revision().orElseThrow(), now);
     }
 
     private CompletionStage<PullAnswer> join(Waiting waiting) {
