@@ -353,7 +353,7 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
 
     @Override
     public StagedBlob stage() {
-        throw new UnsupportedOperationException();
+        throw new AssertionError("no request here stages a blob");
     }
 
     @Override
@@ -363,7 +363,7 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
 
     @Override
     public void publish(RepositoryName repository, Digest digest, Link link) {
-        throw new UnsupportedOperationException();
+        throw new AssertionError("no request here publishes a link");
     }
 
     @Override
@@ -379,7 +379,7 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
 
     @Override
     public OutputStream create(BuildKey key, int attempt) {
-        throw new UnsupportedOperationException();
+        throw new AssertionError("no request here writes a log");
     }
 
     @Override

@@ -19,10 +19,9 @@ import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import dev.kiln.repository.Pushes.Outcome;
 import dev.kiln.repository.RepositoryCommand.BeginAnswer;
-import dev.kiln.repository.RepositoryCommand.DeleteAnswer;
 import dev.kiln.repository.RepositoryCommand.PutAnswer;
-import dev.kiln.repository.RepositoryCommand.Referrers;
 import dev.kiln.testing.ActorSystemExtension;
+import dev.kiln.testing.UnaskedRepositories;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -93,9 +92,12 @@ class PushesTest {
     }
 
     /** Its owner is asked for pushes and nothing else. */
-    private record Owner(ActorRef<RepositoryCommand> entity, BlockingQueue<BeginAnswer> begun) implements Repositories {
+    private static final class Owner extends UnaskedRepositories {
+        final BlockingQueue<BeginAnswer> begun = new LinkedBlockingQueue<>();
+        private final ActorRef<RepositoryCommand> entity;
+
         Owner(ActorRef<RepositoryCommand> entity) {
-            this(entity, new LinkedBlockingQueue<>());
+            this.entity = entity;
         }
 
         private <A> CompletionStage<A> ask(Function<ActorRef<A>, RepositoryCommand> command) {
@@ -119,47 +121,6 @@ class PushesTest {
         public void release(RepositoryName repository, BeginAnswer.Pinned pin) {
             entity.tell(new RepositoryCommand.Release(pin.incarnation(), pin.pin()));
         }
-
-        @Override
-        public CompletionStage<Optional<PushedManifest>> manifest(RepositoryName repository, Digest digest) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<Optional<PushedManifest>> manifest(RepositoryName repository, Tag tag) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<Optional<Digest>> user(RepositoryName repository, Digest digest) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<List<Tag>> tags(RepositoryName repository, String after) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<Referrers> referrers(
-                RepositoryName repository, Digest subject, Optional<String> artifactType, Optional<Digest> after) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<DeleteAnswer> deleteTag(RepositoryName repository, Tag tag, Pusher by) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<DeleteAnswer> deleteManifest(RepositoryName repository, Digest digest, Pusher by) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<DeleteAnswer> deleteBlob(RepositoryName repository, Digest digest) {
-            throw new UnsupportedOperationException();
-        }
     }
 
     private static String entry(byte[] manifest) {
@@ -182,7 +143,7 @@ class PushesTest {
     void whatIsRecordedWhileItsIndexWaitsIsThere() throws Exception {
         CompletableFuture<Outcome> waiting =
                 push(index(entry(CHILD)), Duration.ofSeconds(20)).toCompletableFuture();
-        owner.begun().take();
+        owner.begun.take();
 
         assertThat(push(CHILD, Duration.ZERO).toCompletableFuture().join()).isEqualTo(new Outcome.Stored());
 

@@ -14,15 +14,9 @@ import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.RepositoryName;
-import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.repository.PushedManifest;
-import dev.kiln.repository.Pusher;
-import dev.kiln.repository.Repositories;
-import dev.kiln.repository.RepositoryCommand.BeginAnswer;
-import dev.kiln.repository.RepositoryCommand.DeleteAnswer;
-import dev.kiln.repository.RepositoryCommand.PutAnswer;
-import dev.kiln.repository.RepositoryCommand.Referrers;
+import dev.kiln.testing.UnaskedRepositories;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -159,7 +153,7 @@ class BlobRoutesTest {
     }
 
     /** What the owners of repositories say, as far as a look-up of a blob asks them. */
-    private static final class Owners implements Repositories {
+    private static final class Owners extends UnaskedRepositories {
         final Map<Digest, PushedManifest> manifests = new ConcurrentHashMap<>();
         final Map<Digest, Digest> users = new ConcurrentHashMap<>();
         final BlockingQueue<Digest> asked = new LinkedBlockingQueue<>();
@@ -173,53 +167,6 @@ class BlobRoutesTest {
         public CompletionStage<Optional<Digest>> user(RepositoryName repository, Digest digest) {
             asked.add(digest);
             return CompletableFuture.completedFuture(Optional.ofNullable(users.get(digest)));
-        }
-
-        @Override
-        public CompletionStage<Optional<PushedManifest>> manifest(RepositoryName repository, Tag tag) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<List<Tag>> tags(RepositoryName repository, String after) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<Referrers> referrers(
-                RepositoryName repository, Digest subject, Optional<String> artifactType, Optional<Digest> after) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<BeginAnswer> begin(RepositoryName repository, List<Digest> digests) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<PutAnswer> put(
-                RepositoryName repository, BeginAnswer.Pinned pin, PushedManifest manifest, List<Tag> tags, Pusher by) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void release(RepositoryName repository, BeginAnswer.Pinned pin) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<DeleteAnswer> deleteTag(RepositoryName repository, Tag tag, Pusher by) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<DeleteAnswer> deleteManifest(RepositoryName repository, Digest digest, Pusher by) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<DeleteAnswer> deleteBlob(RepositoryName repository, Digest digest) {
-            throw new UnsupportedOperationException();
         }
     }
 }
