@@ -42,6 +42,10 @@ class CutFromDatabaseIT {
             assertThat(PullClient.join(anywhere.pull("known")).digest()).isEqualTo(known.digest());
             assertThat(lab.registryNodes()).filteredOn(other -> other != node).allMatch(other -> other.lives() == 1);
 
+            Awaitility.await("the database has ended the node's sessions, which may hold locks")
+                    .atMost(ClusterLab.SOON)
+                    .until(() -> lab.postgres.sessionsWith(lab.hosts.address(host)) == 0);
+
             lab.hosts.mendToDatabase(host);
             lab.awaitReady(node);
             Answer afterwards = PullClient.join(there.pull("afterwards"));
