@@ -35,9 +35,7 @@ class ClusterFaultsIT {
 
     @Test
     void aFewFaults() throws Exception {
-        faults(
-                Integer.getInteger("kiln.faults", 0),
-                List.of(Fault.KILL_QUEUE, Fault.CUT_BUILDER, Fault.PAUSE_SHORTLY, Fault.CUT_FROM_DATABASE));
+        faults(Integer.getInteger("kiln.faults", 0), List.of(Fault.KILL_QUEUE, Fault.CUT_BUILDER, Fault.PAUSE_SHORTLY));
     }
 
     @Test
