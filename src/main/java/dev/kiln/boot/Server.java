@@ -31,6 +31,7 @@ import dev.kiln.catalog.RepositoryProjection;
 import dev.kiln.client.HintTokens;
 import dev.kiln.client.HopSigner;
 import dev.kiln.cluster.ClusterLogs;
+import dev.kiln.cluster.DatabaseDesk;
 import dev.kiln.cluster.Ending;
 import dev.kiln.cluster.JoinSetup;
 import dev.kiln.cluster.Membership;
@@ -88,7 +89,7 @@ public final class Server implements AutoCloseable {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
     /** Why the node shuts itself down. */
-    private record Fault(String text) implements CoordinatedShutdown.Reason {}
+    private record Fault(Ending ending) implements CoordinatedShutdown.Reason {}
 
     private final ActorSystem<?> system;
     private final HttpServer http;
@@ -260,6 +261,14 @@ public final class Server implements AutoCloseable {
                 .map(text -> text.getBytes(StandardCharsets.UTF_8))
                 .orElseGet(() -> new JdbcClusterSecret(pool).get("hop"));
 
+        if (config.cluster().discovery().isPresent()) {
+            DatabaseDesk.open(
+                    system,
+                    () -> watch.away().isPresent(),
+                    () -> leave(
+                            system,
+                            Ending.removed("the database is out of reach of this node, and within that of others")));
+        }
         SettlingContent content = settling(node, storeExecutor);
         BuildLogs logs = logs(node);
         ShardedBuilds builds = ShardedBuilds.init(system, config, clock);
@@ -382,10 +391,16 @@ public final class Server implements AutoCloseable {
                                                 executor),
                                 "worker",
                                 node.departure()::of,
-                                () -> CoordinatedShutdown.get(node.system())
-                                        .runAll(new Fault("its worker has failed, see the log before this"))),
+                                () -> leave(
+                                        node.system(),
+                                        Ending.failed("its worker has failed, see the log before this"))),
                         "worker",
                         Props.empty());
+    }
+
+    /** Ends this node in good order. */
+    private static void leave(ActorSystem<?> system, Ending ending) {
+        CoordinatedShutdown.get(system).runAll(new Fault(ending));
     }
 
     private static HttpServer listening(KilnConfig config, CompletionStage<HttpServer> start) {
@@ -429,7 +444,7 @@ public final class Server implements AutoCloseable {
                 .thenApply(done -> CoordinatedShutdown.get(system)
                         .getShutdownReason()
                         .filter(Fault.class::isInstance)
-                        .map(fault -> Ending.failed(((Fault) fault).text())))
+                        .map(fault -> ((Fault) fault).ending()))
                 .toCompletableFuture();
         return ended.applyToEither(ending.thenApply(Optional::of), Function.identity());
     }

@@ -3,6 +3,7 @@ package dev.kiln.cluster;
 import akka.actor.ActorSystem;
 import akka.actor.Address;
 import akka.actor.typed.javadsl.Adapter;
+import akka.discovery.ServiceDiscovery.ResolvedTarget;
 import akka.dispatch.Futures;
 import akka.management.cluster.bootstrap.ClusterBootstrapSettings;
 import akka.management.cluster.bootstrap.JoinDecision;
@@ -12,9 +13,15 @@ import akka.management.cluster.bootstrap.KeepProbing;
 import akka.management.cluster.bootstrap.SeedNodesInformation;
 import akka.management.cluster.bootstrap.SeedNodesObservation;
 import akka.management.cluster.bootstrap.SelfAwareJoinDecider;
+import dev.kiln.cluster.ContactPointSilence.Sign;
 import dev.kiln.journal.DatabaseClaim;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -35,15 +42,20 @@ public final class ClaimingJoinDecider extends SelfAwareJoinDecider {
     private static final int QUIET = 10;
 
     private static final int REPEAT = 60;
+    /** A machine that refuses a connection does so at once, however busy it is. */
+    private static final int REFUSAL_MS = 300;
 
     private final ActorSystem system;
+    private final ClusterBootstrapSettings settings;
     private final JoinSetup setup;
     private final AtomicBoolean deciding = new AtomicBoolean();
+    private final ContactPointSilence silence = new ContactPointSilence();
     private int lookedOn;
 
     public ClaimingJoinDecider(ActorSystem system, ClusterBootstrapSettings settings) {
         super(system, settings);
         this.system = system;
+        this.settings = settings;
         this.setup = system.settings().setup().get(JoinSetup.class).orElseThrow();
     }
 
@@ -88,6 +100,11 @@ public final class ClaimingJoinDecider extends SelfAwareJoinDecider {
             return lookOn("its own management address is not among the contact points (" + points
                     + "), so that others could not find it");
         }
+        List<String> awaited = silence.awaited(signs(seen));
+        if (!awaited.isEmpty()) {
+            LOG.info("no contact point is a member of a cluster, but {} may yet say so: waiting for them", awaited);
+            return KeepProbing.getInstance();
+        }
         DatabaseClaim claim = setup.claim().get();
         if (claim.form()) {
             LOG.info("no cluster has claimed the database, and no contact point is a member of one: forming one");
@@ -96,6 +113,33 @@ public final class ClaimingJoinDecider extends SelfAwareJoinDecider {
         return lookOn("another cluster has claimed the database (its registry nodes: "
                 + String.join(", ", claim.members()) + "), but none of the contact points (" + points
                 + ") says that it is a member");
+    }
+
+    private Map<String, Sign> signs(SeedNodesInformation seen) {
+        Set<ResolvedTarget> answered = seen.getSeedNodesObservations().stream()
+                .map(SeedNodesObservation::contactPoint)
+                .collect(Collectors.toSet());
+        return seen.getContactPoints().stream()
+                .filter(point -> !matchesSelf(point, selfContactPoint()))
+                .collect(Collectors.toMap(
+                        this::contactPointString,
+                        point -> answered.contains(point) ? Sign.ANSWERED : sign(point),
+                        (one, other) -> one));
+    }
+
+    private Sign sign(ResolvedTarget point) {
+        int port = point.getPort()
+                .map(Integer.class::cast)
+                .orElse(settings.contactPoint().fallbackPort());
+        try (Socket connection = new Socket()) {
+            connection.connect(new InetSocketAddress(point.host(), port), REFUSAL_MS);
+            return Sign.NONE;
+        } catch (ConnectException e) {
+            // that a network or a machine cannot be reached is a ConnectException too
+            return String.valueOf(e.getMessage()).contains("refused") ? Sign.REFUSED : Sign.NONE;
+        } catch (IOException e) {
+            return Sign.NONE;
+        }
     }
 
     private JoinDecision joinIfItMay(List<SeedNodesObservation> members) {

@@ -33,7 +33,7 @@ import java.util.stream.StreamSupport;
 /** This node's place in its cluster. Thread-safe. */
 public final class Membership {
     private static final Duration BIND = Duration.ofSeconds(30);
-    private static final String REGISTRY = "registry";
+    static final String REGISTRY = "registry";
     private static final Set<MemberStatus> LEAVING =
             Set.of(MemberStatus.leaving(), MemberStatus.exiting(), MemberStatus.down());
 

@@ -22,10 +22,14 @@ import java.util.regex.Pattern;
  */
 public final class ConfigLoader {
     private static final String DATA_DIR = "kiln.data-dir";
-    /** Without them a connection that leads nowhere is waited on for as long as the system repeats packets. Seconds. */
+    /**
+     * Without them a connection that leads nowhere is waited on for as long as the system repeats packets, in seconds. The
+     * other end is told too: until it has noticed, nobody can write what a node was writing that is cut off.
+     */
     private static final Config POSTGRESQL_TIMEOUTS =
-            ConfigFactory.parseString("akka-persistence-jdbc.shared-databases.main.db.properties"
-                    + " { connectTimeout = 5, socketTimeout = 15, tcpKeepAlive = true }");
+            ConfigFactory.parseString("akka-persistence-jdbc.shared-databases.main.db {"
+                    + " properties { connectTimeout = 5, socketTimeout = 15, tcpKeepAlive = true }\n"
+                    + " connectionInitSql = \"" + KilnConfig.Database.NOTICE_DEAD_CLIENTS + "\" }");
 
     private static final Pattern QUOTED = Pattern.compile("'.{2,}'");
 

@@ -93,6 +93,13 @@ public record KilnConfig(
 
     /** The JDBC address of the journal; H2 in PostgreSQL mode or PostgreSQL. */
     public record Database(String url, String user, String password, int connections) {
+        /**
+         * What every session with PostgreSQL begins with, so that the server ends it within 20 s when its client is cut off or
+         * without power: by itself it would keep the session's locks for hours.
+         */
+        public static final String NOTICE_DEAD_CLIENTS = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5;"
+                + " SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000";
+
         public boolean embedded() {
             return url.startsWith("jdbc:h2:");
         }

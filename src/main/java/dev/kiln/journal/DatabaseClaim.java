@@ -314,9 +314,7 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
         Connection candidate = open();
         boolean locked = false;
         try (Statement statement = candidate.createStatement()) {
-            // The database ends the session of a machine that is gone, which would else keep the claim for hours.
-            statement.execute(
-                    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3");
+            statement.execute(KilnConfig.Database.NOTICE_DEAD_CLIENTS);
             locked = lock(candidate, shared ? "pg_try_advisory_lock_shared" : "pg_try_advisory_lock", PRESENCE);
             if (locked) {
                 try (ResultSet pid = statement.executeQuery("SELECT pg_backend_pid()")) {

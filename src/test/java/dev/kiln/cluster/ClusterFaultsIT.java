@@ -51,6 +51,8 @@ class ClusterFaultsIT {
         PAUSE_SHORTLY,
         PAUSE_LONG,
         RESTART_DATABASE,
+        CUT_FROM_DATABASE_SHORTLY,
+        CUT_FROM_DATABASE,
         CUT_REGISTRIES,
         CUT_OFF_REGISTRY,
         CUT_BUILDER,
@@ -125,6 +127,17 @@ class ClusterFaultsIT {
             case RESTART_DATABASE -> {
                 lab.postgres.stop();
                 lab.postgres.start();
+            }
+            case CUT_FROM_DATABASE_SHORTLY -> {
+                lab.hosts.cutFromDatabase(registry);
+                pass(timer, Duration.ofSeconds(1 + random.nextInt(15)));
+                lab.hosts.mendToDatabase(registry);
+            }
+            case CUT_FROM_DATABASE -> {
+                ClusterNode queues = lab.queuesNode();
+                lab.cutFromDatabaseUntilItLeaves(queues);
+                lab.hosts.mendToDatabase(lab.nodes.indexOf(queues));
+                lab.awaitReady(queues);
             }
             case CUT_REGISTRIES -> cut(lab, registry, other, random, timer);
             case CUT_OFF_REGISTRY -> {

@@ -75,7 +75,7 @@ final class ClusterLab implements AutoCloseable {
             assumeTrue(Files.isExecutable(Path.of("/usr/sbin/haproxy")), "needs haproxy");
             Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
             hosts = Hosts.create(registries + builders);
-            postgres = PostgresServer.create(hosts.gateway());
+            postgres = PostgresServer.create(hosts.database());
             // Not below /tmp, which a build has for itself.
             runs = Files.createTempDirectory(Path.of("/run"), "kiln-runs-");
             Files.setPosixFilePermissions(runs, PosixFilePermissions.fromString("rwxrwxrwx"));
@@ -308,6 +308,21 @@ final class ClusterLab implements AutoCloseable {
                         .filter(BuildEvent.AttemptStarted.class::isInstance)
                         .map(event -> ((BuildEvent.AttemptStarted) event).worker())
                         .anyMatch(worker -> !running.builder().isCalled(worker)));
+    }
+
+    /** Cuts a registry node off from the database alone, and returns when it has left the cluster for it. */
+    void cutFromDatabaseUntilItLeaves(ClusterNode node) {
+        int before = departures(node);
+        hosts.cutFromDatabase(nodes.indexOf(node));
+        Awaitility.await(node + " has left").atMost(SOON).until(() -> departures(node) > before);
+    }
+
+    private static int departures(ClusterNode node) {
+        return (int) node.log()
+                .lines()
+                .filter(line ->
+                        line.equals("kiln ends: the database is out of reach of this node, and within that of others"))
+                .count();
     }
 
     JsonNode queue() {

@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * Hosts of one machine: network namespaces on a bridge of their own, {@code 10.a.b.0/24} with this machine at {@code .1},
- * between any two of which the network can be cut. Needs root; a test that needs it is skipped elsewhere.
+ * Hosts of one machine: network namespaces on a bridge of their own, {@code 10.a.b.0/24} with this machine at {@code .1} and
+ * {@code .2}, between any two of which the network can be cut. Needs root; a test that needs it is skipped elsewhere.
  */
 final class Hosts implements AutoCloseable {
     private static final String NOBODY = "02:00:00:00:00:01";
@@ -37,6 +37,7 @@ final class Hosts implements AutoCloseable {
         Hosts hosts = new Hosts("k%02x%02x".formatted(a, b), "10." + a + "." + b + ".");
         hosts.ip("link", "add", hosts.name, "type", "bridge");
         hosts.ip("address", "add", hosts.prefix + "1/24", "dev", hosts.name);
+        hosts.ip("address", "add", hosts.database() + "/24", "dev", hosts.name);
         hosts.ip("link", "set", hosts.name, "up");
         for (int host = 0; host < number; host++) {
             hosts.add(host);
@@ -60,6 +61,11 @@ final class Hosts implements AutoCloseable {
         return prefix + "1";
     }
 
+    /** Of this machine too, and nothing but the database is there, so that hosts can be cut off from that alone. */
+    String database() {
+        return prefix + "2";
+    }
+
     /** The first host has the highest address: what comes to the lowest one must not depend on which node it is. */
     String address(int host) {
         return prefix + (90 - host);
@@ -72,35 +78,31 @@ final class Hosts implements AutoCloseable {
 
     /** From now on nothing gets from one of the two to the other: it is sent, and arrives nowhere, as with a broken cable. */
     void cut(int one, int other) {
-        ip(
-                "-n",
-                namespaces.get(one),
-                "neighbour",
-                "replace",
-                address(other),
-                "lladdr",
-                NOBODY,
-                "dev",
-                "eth0",
-                "nud",
-                "permanent");
-        ip(
-                "-n",
-                namespaces.get(other),
-                "neighbour",
-                "replace",
-                address(one),
-                "lladdr",
-                NOBODY,
-                "dev",
-                "eth0",
-                "nud",
-                "permanent");
+        lose(one, address(other));
+        lose(other, address(one));
     }
 
     void mend(int one, int other) {
-        ip("-n", namespaces.get(one), "neighbour", "del", address(other), "dev", "eth0");
-        ip("-n", namespaces.get(other), "neighbour", "del", address(one), "dev", "eth0");
+        find(one, address(other));
+        find(other, address(one));
+    }
+
+    /** As {@link #cut}; what the database sends still arrives, and is never acknowledged. */
+    void cutFromDatabase(int host) {
+        lose(host, database());
+    }
+
+    void mendToDatabase(int host) {
+        find(host, database());
+    }
+
+    private void lose(int host, String address) {
+        String namespace = namespaces.get(host);
+        ip("-n", namespace, "neighbour", "replace", address, "lladdr", NOBODY, "dev", "eth0", "nud", "permanent");
+    }
+
+    private void find(int host, String address) {
+        ip("-n", namespaces.get(host), "neighbour", "del", address, "dev", "eth0");
     }
 
     private void ip(String... arguments) {

@@ -59,6 +59,25 @@ class JoiningIT extends ClusterIntegration {
         }
     }
 
+    /** It would else form a cluster of its own beside the one that it is to join. */
+    @Test
+    void aMemberThatAnswersLateIsWaitedFor() {
+        try (PostgresServer elsewhere = PostgresServer.create()) {
+            Node first = cluster.both("first", "");
+            Node other = cluster.registry("other", elsewhere.config());
+            first.start();
+            first.freeze();
+            other.launch();
+            awaitLog(
+                    other,
+                    "no contact point is a member of a cluster, but [" + first.management() + "] may yet say so");
+            first.thaw();
+
+            awaitLog(other, "are members of a cluster that has not claimed this database");
+            assertThat(other.readiness()).isEqualTo(503);
+        }
+    }
+
     @Test
     void aLaterSchemaIsRefused() throws Exception {
         Node first = cluster.both("first", "");

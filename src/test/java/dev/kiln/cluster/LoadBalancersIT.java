@@ -22,9 +22,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,7 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * What the shipped configurations of load balancers make of a node that dies before it has answered: GET and HEAD go to
- * another one, and nothing else is ever sent twice.
+ * another one, and nothing else is ever sent twice; of one that holds a request; and of one that leaves.
  */
 @Tag("clients")
 class LoadBalancersIT {
@@ -44,6 +47,7 @@ class LoadBalancersIT {
     Path directory;
 
     private final ExecutorService threads = Executors.newCachedThreadPool();
+    private final CountDownLatch letGo = new CountDownLatch(1);
     private final List<Upstream> upstreams = new ArrayList<>();
     private final HttpClient http =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -92,14 +96,24 @@ class LoadBalancersIT {
         }
     }
 
-    /** A node that either answers, or closes the connection when it has read the head of a request. */
+    /** What a node does with a request whose head it has read. */
+    private enum Manner {
+        ANSWERS,
+        /** Closes the connection. */
+        DIES,
+        /** Waits until the test lets go; asked for its health, it answers. */
+        HOLDS
+    }
+
+    /** A node; its connections serve one request each. */
     private final class Upstream {
-        private final boolean dies;
+        private final Manner manner;
         private final ServerSocket socket;
         private final List<String> methods = new CopyOnWriteArrayList<>();
+        private volatile boolean ready = true;
 
-        private Upstream(boolean dies) throws IOException {
-            this.dies = dies;
+        private Upstream(Manner manner) throws IOException {
+            this.manner = manner;
             this.socket = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
             threads.execute(() -> {
                 while (!socket.isClosed()) {
@@ -127,23 +141,37 @@ class LoadBalancersIT {
                 boolean check = head.indexOf("/health/ready") >= 0;
                 if (!check) {
                     methods.add(head.substring(0, head.indexOf(" ")));
+                    if (manner == Manner.HOLDS) {
+                        letGo.await();
+                    }
                 }
-                if (check || !dies) {
+                if (check || manner != Manner.DIES) {
+                    String status = check && !ready ? "503 Service Unavailable" : "200 OK";
                     connection
                             .getOutputStream()
-                            .write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                            .write(("HTTP/1.1 " + status + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                                     .getBytes(StandardCharsets.US_ASCII));
                 }
             } catch (IOException e) {
                 // the proxy has gone
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+
+        /** As a node that got SIGTERM: it first says so, and later takes no connections. */
+        private void leave(Proxy behind) throws IOException {
+            ready = false;
+            if (behind == Proxy.NGINX) {
+                socket.close();
             }
         }
     }
 
-    private void start(Proxy kind) throws IOException {
+    private void start(Proxy kind, Manner first, Manner second, Manner third) throws IOException {
         assumeThat(Path.of(kind.program)).exists();
-        for (boolean dies : List.of(true, true, false)) {
-            upstreams.add(new Upstream(dies));
+        for (Manner manner : List.of(first, second, third)) {
+            upstreams.add(new Upstream(manner));
         }
         List<Integer> nodes = upstreams.stream()
                 .map(upstream -> upstream.socket.getLocalPort())
@@ -179,6 +207,10 @@ class LoadBalancersIT {
         threads.shutdownNow();
     }
 
+    private CompletableFuture<Integer> sendWithoutWaiting(String method) {
+        return CompletableFuture.supplyAsync(() -> send(method), threads);
+    }
+
     /** The status, or {@link #CLOSED}, as HAProxy does on a connection that was used before. */
     private int send(String method) {
         try {
@@ -210,7 +242,7 @@ class LoadBalancersIT {
     @ParameterizedTest
     @EnumSource(Proxy.class)
     void getAndHeadReachANodeThatAnswers(Proxy kind) throws IOException {
-        start(kind);
+        start(kind, Manner.DIES, Manner.DIES, Manner.ANSWERS);
         for (String method : List.of("GET", "HEAD", "GET")) {
             assertThat(send(method)).isEqualTo(200);
         }
@@ -220,10 +252,58 @@ class LoadBalancersIT {
     @ParameterizedTest
     @EnumSource(Proxy.class)
     void nothingElseIsSentTwice(Proxy kind) throws IOException {
-        start(kind);
+        start(kind, Manner.DIES, Manner.DIES, Manner.ANSWERS);
         List<String> methods = List.of("DELETE", "PATCH", "POST", "PUT");
         List<Integer> answers = methods.stream().map(this::send).toList();
         assertThat(answers).as("the first nodes did not answer").containsAnyOf(502, CLOSED);
         assertThat(seen()).isEqualTo(methods);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Proxy.class)
+    void aNodeThatLeavesGetsNoNewRequestsAndEndsWhatItHolds(Proxy kind) throws IOException {
+        start(kind, Manner.HOLDS, Manner.ANSWERS, Manner.ANSWERS);
+        Upstream leaving = upstreams.get(0);
+        List<CompletableFuture<Integer>> sent = new ArrayList<>();
+        await("it holds a request").atMost(SOON).until(() -> {
+            sent.add(sendWithoutWaiting("GET"));
+            return !leaving.methods.isEmpty();
+        });
+
+        leaving.leave(kind);
+        await("others get all that is new").atMost(SOON).until(() -> {
+            int before = leaving.methods.size();
+            for (int i = 0; i < 3; i++) {
+                sent.add(sendWithoutWaiting("GET"));
+            }
+            await().atMost(SOON).until(() -> answered(sent) >= sent.size() - leaving.methods.size());
+            return leaving.methods.size() == before;
+        });
+        int held = leaving.methods.size();
+        for (int i = 0; i < 9; i++) {
+            assertThat(send("GET")).isEqualTo(200);
+        }
+        assertThat(leaving.methods).hasSize(held);
+
+        letGo.countDown();
+        assertThat(sent).allSatisfy(answer -> assertThat(answer.join()).isEqualTo(200));
+    }
+
+    private static long answered(List<CompletableFuture<Integer>> sent) {
+        return sent.stream().filter(CompletableFuture::isDone).count();
+    }
+
+    /** Longer than most proxies wait by themselves, and than any hop. */
+    @ParameterizedTest
+    @EnumSource(Proxy.class)
+    @Tag("long")
+    void anAnswerMayTakeLongerThanAMinute(Proxy kind) throws IOException {
+        start(kind, Manner.HOLDS, Manner.HOLDS, Manner.HOLDS);
+        CompletableFuture<Integer> held = sendWithoutWaiting("GET");
+        await("a node holds it").atMost(SOON).until(() -> !seen().isEmpty());
+        CompletableFuture.delayedExecutor(65, TimeUnit.SECONDS, threads).execute(letGo::countDown);
+
+        assertThat(held.join()).isEqualTo(200);
+        assertThat(seen()).as("nobody lost patience and asked another node").hasSize(1);
     }
 }

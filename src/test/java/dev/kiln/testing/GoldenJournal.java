@@ -68,6 +68,9 @@ public final class GoldenJournal<E> {
         }
 
         assertThat(read(sample)).isEqualTo(event);
+        assertThat(read(JSON.writeValueAsBytes(LaterVersion.of(JSON.readTree(sample), event.getClass()))))
+                .as("what a later version adds is passed over")
+                .isEqualTo(event);
         assertHolds(JSON.readTree(written), JSON.readTree(sample), sampleName);
     }
 

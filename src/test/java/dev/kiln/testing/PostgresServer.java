@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
@@ -168,6 +170,21 @@ public final class PostgresServer implements AutoCloseable {
             statement.execute("SET default_transaction_read_only = off");
             statement.execute("ALTER SYSTEM SET default_transaction_read_only = " + (writes ? "off" : "on"));
             statement.execute("SELECT pg_reload_conf()");
+        } catch (SQLException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** How many sessions the server believes to have with clients at {@code address}. */
+    public int sessionsWith(String address) {
+        try (Connection connection = admin();
+                PreparedStatement count = connection.prepareStatement(
+                        "SELECT count(*) FROM pg_stat_activity WHERE client_addr = ?::inet")) {
+            count.setString(1, address);
+            try (ResultSet row = count.executeQuery()) {
+                row.next();
+                return row.getInt(1);
+            }
         } catch (SQLException e) {
             throw new IllegalStateException(e);
         }
