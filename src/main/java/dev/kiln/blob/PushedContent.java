@@ -6,6 +6,7 @@ import dev.kiln.oci.RepositoryName;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What clients pushed. Its links and bytes lie apart from those of what was built, and nothing here removes any of the
@@ -17,10 +18,14 @@ public interface PushedContent {
     Uploads uploads();
 
     /**
-     * The link of something that was pushed or mounted here and whose bytes are there. From then on it counts as used now:
-     * what a client was told is there does not go before its push may have come to its end.
+     * The link of something that was pushed or mounted here and whose bytes are there; the manifest's where it has one of
+     * each kind. From then on it counts as used now: what a client was told is there does not go before its push may have
+     * come to its end.
      */
     Optional<Links.Link> use(RepositoryName repository, Digest digest) throws IOException;
+
+    /** As {@link #use}; the blob's where it has one of each kind. */
+    Optional<Links.Link> useAsBlob(RepositoryName repository, Digest digest) throws IOException;
 
     /**
      * Publishes a manifest's link and bytes, both flushed to disk before this returns. Idempotent.
@@ -45,11 +50,14 @@ public interface PushedContent {
     Optional<Long> mountFromAny(RepositoryName to, Digest digest) throws IOException;
 
     /**
-     * Removes the link of something that was pushed or mounted here; any other link stays. Its bytes go later, when no
+     * Removes the links of something that was pushed or mounted here; any other link stays. Its bytes go later, when no
      * repository has a link to them.
      *
+     * @param kinds of the links that go: what was pushed both as a blob and as a manifest may go as the one and stay as the
+     *     other
      * @param untouchedSince a link that was used since then stays as well; empty: whenever it was used
      * @return whether there is no such link any more
      */
-    boolean remove(RepositoryName repository, Digest digest, Optional<Instant> untouchedSince) throws IOException;
+    boolean remove(RepositoryName repository, Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince)
+            throws IOException;
 }

@@ -1,5 +1,6 @@
 package dev.kiln.repository;
 
+import dev.kiln.blob.Links;
 import dev.kiln.blob.PushedContent;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
@@ -7,6 +8,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -29,7 +31,8 @@ public final class PromptUnlinker implements Unlinker {
     }
 
     @Override
-    public CompletionStage<Boolean> unlink(RepositoryName repository, Digest digest, Optional<Instant> untouchedSince) {
+    public CompletionStage<Boolean> unlink(
+            RepositoryName repository, Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince) {
         long decided = System.nanoTime();
         return CompletableFuture.supplyAsync(
                 () -> {
@@ -38,7 +41,7 @@ public final class PromptUnlinker implements Unlinker {
                                 "could not remove the link of " + digest + ": it was decided on too long ago"));
                     }
                     try {
-                        return content.remove(repository, digest, untouchedSince);
+                        return content.remove(repository, digest, kinds, untouchedSince);
                     } catch (IOException e) {
                         throw new CompletionException(e);
                     }

@@ -16,6 +16,7 @@ import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
 import akka.persistence.typed.javadsl.RetentionCriteria;
 import akka.persistence.typed.javadsl.SignalHandler;
+import dev.kiln.blob.Links;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.repository.RepositoryCommand.Begin;
@@ -42,8 +43,10 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -71,6 +74,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private record Unlinked(
             String incarnation,
             Digest digest,
+            Set<Links.Kind> kinds,
             Outcome outcome,
             String failure,
             Optional<ActorRef<DeleteAnswer>> replyTo)
@@ -95,8 +99,8 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private String incarnation = "";
 
     private Pins pins = new Pins();
-    /** Links that are being removed now. */
-    private final Set<Digest> removing = new HashSet<>();
+    /** The kinds of a digest's links that are being removed now. */
+    private final Map<Digest, Set<Links.Kind>> removing = new HashMap<>();
     /** Pushes that wait for the end of a removal. */
     private final List<Begin> deferred = new ArrayList<>();
 
@@ -236,7 +240,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     }
 
     private boolean isBeingRemoved(RepositoryState state, Begin begin) {
-        return begin.digests().stream().anyMatch(digest -> removing.contains(digest) || state.isUnlinked(digest));
+        return begin.digests().stream().anyMatch(digest -> removing.containsKey(digest) || state.isUnlinked(digest));
     }
 
     private void pin(RepositoryState state, Begin begin) {
@@ -324,31 +328,42 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
         Optional<String> need = state.manifest(digest).isPresent()
                 ? Optional.of("it is a manifest: delete it as one")
                 : need(state, digest);
+        // The link of a manifest that was deleted is about to go by itself.
+        Set<Links.Kind> kinds =
+                state.isUnlinked(digest) ? Set.of(Links.Kind.BLOB) : Set.of(Links.Kind.BLOB, Links.Kind.MANIFEST);
         if (need.isPresent()) {
             drop.replyTo().tell(new DeleteAnswer.Refused(need.get()));
-        } else if (state.isUnlinked(digest) || removing.contains(digest)) {
-            // It was a manifest whose link is about to go, or somebody else has deleted it at this moment.
+        } else if (isRemoving(digest, Links.Kind.BLOB)) {
+            // Somebody else has deleted it at this moment.
             drop.replyTo().tell(new DeleteAnswer.Unknown());
         } else {
-            unlink(digest, drop.untouchedSince(), Optional.of(drop.replyTo()));
+            unlink(digest, kinds, drop.untouchedSince(), Optional.of(drop.replyTo()));
         }
         return Effect().none();
     }
 
-    private void unlink(Digest digest, Optional<Instant> untouchedSince, Optional<ActorRef<DeleteAnswer>> replyTo) {
-        removing.add(digest);
+    private boolean isRemoving(Digest digest, Links.Kind kind) {
+        return removing.getOrDefault(digest, Set.of()).contains(kind);
+    }
+
+    private void unlink(
+            Digest digest,
+            Set<Links.Kind> kinds,
+            Optional<Instant> untouchedSince,
+            Optional<ActorRef<DeleteAnswer>> replyTo) {
+        removing.computeIfAbsent(digest, d -> EnumSet.noneOf(Links.Kind.class)).addAll(kinds);
         String life = incarnation;
-        context.pipeToSelf(unlinker.unlink(name, digest, untouchedSince), (gone, failure) -> {
+        context.pipeToSelf(unlinker.unlink(name, digest, kinds, untouchedSince), (gone, failure) -> {
             Outcome outcome = failure != null ? Outcome.FAILED : gone ? Outcome.GONE : Outcome.KEPT;
-            return new Unlinked(life, digest, outcome, String.valueOf(failure), replyTo);
+            return new Unlinked(life, digest, kinds, outcome, String.valueOf(failure), replyTo);
         });
     }
 
     /** Links of deleted manifests go one after the other. */
     private void unlinkNext(RepositoryState state) {
         state.nextUnlinked()
-                .filter(digest -> !removing.contains(digest))
-                .ifPresent(digest -> unlink(digest, Optional.empty(), Optional.empty()));
+                .filter(digest -> !isRemoving(digest, Links.Kind.MANIFEST))
+                .ifPresent(digest -> unlink(digest, Set.of(Links.Kind.MANIFEST), Optional.empty(), Optional.empty()));
     }
 
     private Effect<RepositoryEvent, RepositoryState> onUnlinked(RepositoryState state, Unlinked unlinked) {
@@ -359,8 +374,11 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
         if (!unlinked.incarnation().equals(incarnation)) {
             return Effect().none();
         }
-        removing.remove(unlinked.digest());
-        if (!state.isUnlinked(unlinked.digest())) {
+        removing.computeIfPresent(unlinked.digest(), (digest, kinds) -> {
+            kinds.removeAll(unlinked.kinds());
+            return kinds.isEmpty() ? null : kinds;
+        });
+        if (!unlinked.kinds().contains(Links.Kind.MANIFEST) || !state.isUnlinked(unlinked.digest())) {
             resume(state);
             return Effect().none();
         }

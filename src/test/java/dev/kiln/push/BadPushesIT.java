@@ -308,6 +308,30 @@ class BadPushesIT {
         }
     }
 
+    @Test
+    void aBlobOfTheBytesOfADeletedManifestIsThereWhenItWasTaken() {
+        byte[] index = ("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX
+                        + "\",\"manifests\":[],\"annotations\":{\"a\":\"blob\"}}")
+                .getBytes(StandardCharsets.US_ASCII);
+        Digest digest = Digest.sha256(index);
+        for (int i = 0; i < 20; i++) {
+            assertThat(repo.putManifest("both", MediaTypes.OCI_INDEX, index).status())
+                    .isEqualTo(201);
+            assertThat(repo.delete("manifests/" + digest).status()).isEqualTo(202);
+            assertThat(repo.push(index)).isEqualTo(digest);
+            assertThat(repo.head("blobs/" + digest).status()).isEqualTo(200);
+            assertThat(repo.get("blobs/" + digest).status()).isEqualTo(200);
+
+            assertThat(repo.putManifest("both", MediaTypes.OCI_INDEX, index).status())
+                    .isEqualTo(201);
+            assertRefused(repo.delete("blobs/" + digest), 403, "DENIED");
+            assertThat(repo.delete("manifests/" + digest).status()).isEqualTo(202);
+            assertThat(repo.get("blobs/" + digest).status()).isEqualTo(200);
+            assertThat(repo.delete("blobs/" + digest).status()).isEqualTo(202);
+            assertRefused(repo.get("blobs/" + digest), 404, "BLOB_UNKNOWN");
+        }
+    }
+
     /** What a mirror's client says of where it thinks it is (clients.md). */
     @Test
     void aNamespaceIsTakenWithEveryRequestOfAPush() {

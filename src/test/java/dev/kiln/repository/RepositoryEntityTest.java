@@ -12,6 +12,7 @@ import akka.persistence.testkit.javadsl.EventSourcedBehaviorTestKit;
 import akka.persistence.testkit.javadsl.SnapshotTestKit;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.typesafe.config.ConfigFactory;
+import dev.kiln.blob.Links;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
@@ -30,6 +31,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -64,7 +66,8 @@ class RepositoryEntityTest {
     private static final Tag LATEST = new Tag("latest");
 
     /** A link on its way out, until the test says what became of it. */
-    private record Removal(Digest digest, Optional<Instant> untouchedSince, CompletableFuture<Boolean> gone) {}
+    private record Removal(
+            Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince, CompletableFuture<Boolean> gone) {}
 
     private final BlockingQueue<Removal> removals = new LinkedBlockingQueue<>();
     private final SettableClock clock = new SettableClock(NOW);
@@ -78,9 +81,10 @@ class RepositoryEntityTest {
                 EventSourcedBehaviorTestKit.enabledSerializationSettings().withVerifyState(false));
     }
 
-    private CompletionStage<Boolean> unlink(RepositoryName name, Digest digest, Optional<Instant> untouchedSince) {
+    private CompletionStage<Boolean> unlink(
+            RepositoryName name, Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince) {
         CompletableFuture<Boolean> gone = new CompletableFuture<>();
-        removals.add(new Removal(digest, untouchedSince, gone));
+        removals.add(new Removal(digest, kinds, untouchedSince, gone));
         return gone;
     }
 
@@ -221,6 +225,28 @@ class RepositoryEntityTest {
         again.expectNoMessage();
 
         removal.gone().complete(true);
+        again.expectMessageClass(BeginAnswer.Pinned.class);
+        assertThat(repository.getState().unlinked()).isEmpty();
+    }
+
+    /** The same bytes were pushed as a blob too. */
+    @Test
+    void aBlobIsDroppedByItselfWhileTheLinkOfItsManifestGoes() throws Exception {
+        push(IMAGE);
+        deleteManifest(IMAGE);
+        Removal manifest = removal();
+        assertThat(manifest.kinds()).containsExactly(Links.Kind.MANIFEST);
+        TestProbe<DeleteAnswer> dropped = drop(IMAGE.digest());
+        Removal blob = removal();
+        assertThat(blob.kinds()).containsExactly(Links.Kind.BLOB);
+
+        blob.gone().complete(true);
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
+        assertThat(repository.getState().unlinked()).containsExactly(IMAGE.digest());
+        TestProbe<BeginAnswer> again = tell(r -> new RepositoryCommand.Begin(List.of(IMAGE.digest()), r));
+        again.expectNoMessage();
+
+        manifest.gone().complete(true);
         again.expectMessageClass(BeginAnswer.Pinned.class);
         assertThat(repository.getState().unlinked()).isEmpty();
     }
