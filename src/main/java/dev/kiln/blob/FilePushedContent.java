@@ -52,18 +52,22 @@ final class FilePushedContent implements PushedContent {
 
     @Override
     public Optional<Links.Link> use(RepositoryName repository, Digest digest) throws IOException {
-        return used(repository, digest, links.find(repository, digest));
+        return used(repository, digest, links.find(repository, digest), Instant.MAX);
     }
 
     @Override
     public Optional<Links.Link> useAsBlob(RepositoryName repository, Digest digest) throws IOException {
-        return used(repository, digest, links.findBlob(repository, digest));
+        return used(
+                repository,
+                digest,
+                links.findBlob(repository, digest),
+                clock.instant().minus(terms.imprecision()));
     }
 
-    private Optional<Links.Link> used(RepositoryName repository, Digest digest, Optional<Links.Link> link)
-            throws IOException {
+    private Optional<Links.Link> used(
+            RepositoryName repository, Digest digest, Optional<Links.Link> link, Instant before) throws IOException {
         return link.isPresent()
-                        && links.touch(repository, digest, clock.instant().minus(terms.imprecision()))
+                        && links.touch(repository, digest, before)
                         && blobs.find(digest).isPresent()
                 ? link
                 : Optional.empty();
@@ -114,8 +118,12 @@ final class FilePushedContent implements PushedContent {
 
     @Override
     public boolean remove(
-            RepositoryName repository, Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince)
+            RepositoryName repository,
+            Digest digest,
+            Set<Links.Kind> kinds,
+            Optional<Instant> untouchedSince,
+            Decision decision)
             throws IOException {
-        return links.remove(repository, digest, kinds, untouchedSince);
+        return links.remove(repository, digest, kinds, untouchedSince, decision);
     }
 }

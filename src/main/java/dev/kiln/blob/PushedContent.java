@@ -19,12 +19,14 @@ public interface PushedContent {
 
     /**
      * The link of something that was pushed or mounted here and whose bytes are there; the manifest's where it has one of
-     * each kind. From then on it counts as used now: what a client was told is there does not go before its push may have
-     * come to its end.
+     * each kind. From then on it counts as used now, and no removal that was decided on before takes it away.
      */
     Optional<Links.Link> use(RepositoryName repository, Digest digest) throws IOException;
 
-    /** As {@link #use}; the blob's where it has one of each kind. */
+    /**
+     * As {@link #use}, for who asks whether a blob is there: the blob's where it has one of each kind. It counts as used for
+     * the grace time: what a client was told is there does not go by itself before its push may have come to its end.
+     */
     Optional<Links.Link> useAsBlob(RepositoryName repository, Digest digest) throws IOException;
 
     /**
@@ -56,8 +58,21 @@ public interface PushedContent {
      * @param kinds of the links that go: what was pushed both as a blob and as a manifest may go as the one and stay as the
      *     other
      * @param untouchedSince a link that was used since then stays as well; empty: whenever it was used
+     * @param decision confirmed when the links have been looked at: one that is used after that stays
      * @return whether there is no such link any more
      */
-    boolean remove(RepositoryName repository, Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince)
+    boolean remove(
+            RepositoryName repository,
+            Digest digest,
+            Set<Links.Kind> kinds,
+            Optional<Instant> untouchedSince,
+            Decision decision)
             throws IOException;
+
+    /** That something is to be removed. */
+    @FunctionalInterface
+    interface Decision {
+        /** Fails where it does not hold any more: whoever made it may not be the one who decides by now. */
+        void confirm() throws IOException;
+    }
 }

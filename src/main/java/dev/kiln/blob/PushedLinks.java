@@ -12,8 +12,10 @@ import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -95,22 +97,39 @@ final class PushedLinks {
      * @param untouchedSince what was used since then stays; empty: whenever it was used
      * @return whether there is none of them any more
      */
-    boolean remove(RepositoryName repository, Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince)
+    boolean remove(
+            RepositoryName repository,
+            Digest digest,
+            Set<Links.Kind> kinds,
+            Optional<Instant> untouchedSince,
+            PushedContent.Decision decision)
             throws IOException {
+        Map<Path, Instant> seen = new HashMap<>();
+        for (Links.Kind kind : kinds) {
+            Path file = layout.pushedLink(repository, kind, digest);
+            try {
+                seen.put(file, time(file));
+            } catch (NoSuchFileException e) {
+                // Not of this kind.
+            }
+        }
         if (untouchedSince.isPresent()
-                && find(repository, digest).isPresent()
-                && !isUnused(repository, digest, untouchedSince.get())) {
+                && seen.values().stream().anyMatch(time -> !time.isBefore(untouchedSince.get()))) {
             return false;
         }
+        decision.confirm();
         boolean gone = true;
-        for (Links.Kind kind : kinds) {
-            gone &= remove(layout.pushedLink(repository, kind, digest), untouchedSince);
+        for (Map.Entry<Path, Instant> link : seen.entrySet()) {
+            gone &= remove(link.getKey(), link.getValue());
         }
         return gone;
     }
 
-    /** Looked at once more where nobody finds it: who used it at this moment, and was told that it is there, keeps it. */
-    private boolean remove(Path file, Optional<Instant> untouchedSince) throws IOException {
+    /**
+     * Looked at once more where nobody finds it: who has used it meanwhile, and was told that it is there, keeps it. Another
+     * time than before says so, whichever of two nodes' clocks is ahead.
+     */
+    private boolean remove(Path file, Instant seen) throws IOException {
         Path aside = staging.newFile();
         try {
             Files.move(file, aside, StandardCopyOption.ATOMIC_MOVE);
@@ -118,11 +137,12 @@ final class PushedLinks {
             return true;
         }
         try {
-            if (untouchedSince.isPresent() && !time(aside).isBefore(untouchedSince.get())) {
-                Files.createLink(file, aside);
-                return false;
+            if (time(aside).equals(seen)) {
+                return true;
             }
-            return true;
+            Files.createLink(file, aside);
+            DurableNames.flush(file.getParent());
+            return false;
         } catch (FileAlreadyExistsException e) {
             return false;
         } finally {

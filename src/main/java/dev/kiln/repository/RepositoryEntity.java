@@ -43,10 +43,8 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.EnumSet;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -70,15 +68,18 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private static final int MAX_DEFERRED = 256;
     private static final Duration RETRY = Duration.ofSeconds(10);
 
-    /** The removal of a link has come to an end. */
-    private record Unlinked(
-            String incarnation,
-            Digest digest,
-            Set<Links.Kind> kinds,
-            Outcome outcome,
-            String failure,
-            Optional<ActorRef<DeleteAnswer>> replyTo)
+    /** To end, but not in the middle of a removal: the next owner would not know of it. */
+    record Stop() implements RepositoryCommand.Own {}
+
+    /** The removal of a digest's links of some kinds. */
+    private record Removal(long number, Digest digest, Set<Links.Kind> kinds) {}
+
+    /** A removal has come to an end. */
+    private record Unlinked(Removal removal, Outcome outcome, String failure, Optional<ActorRef<DeleteAnswer>> replyTo)
             implements RepositoryCommand.Own {}
+
+    /** Removals that an earlier life began have ended, heard of or not. */
+    private record Forget(Set<Removal> removals) implements RepositoryCommand.Own {}
 
     private enum Outcome {
         GONE,
@@ -99,8 +100,11 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private String incarnation = "";
 
     private Pins pins = new Pins();
-    /** The kinds of a digest's links that are being removed now. */
-    private final Map<Digest, Set<Links.Kind>> removing = new HashMap<>();
+    /** What is being removed now. It goes on while the journal fails and this recovers. */
+    private final Set<Removal> removing = new HashSet<>();
+
+    private long removals;
+    private boolean stopping;
     /** Pushes that wait for the end of a removal. */
     private final List<Begin> deferred = new ArrayList<>();
 
@@ -173,8 +177,13 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 .onSignal(RecoveryCompleted.instance(), state -> {
                     incarnation = UUID.randomUUID().toString();
                     pins = new Pins();
-                    removing.clear();
                     deferred.clear();
+                    if (!removing.isEmpty()) {
+                        timers.startSingleTimer(new Forget(Set.copyOf(removing)), RETRY);
+                    }
+                    if (stopping) {
+                        context.getSelf().tell(new Stop());
+                    }
                     unlinkNext(state);
                 })
                 .build();
@@ -221,6 +230,18 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 })
                 .onCommand(Drop.class, this::onDrop)
                 .onCommand(Unlinked.class, this::onUnlinked)
+                .onCommand(Forget.class, (state, forget) -> {
+                    removing.removeAll(forget.removals());
+                    resume(state);
+                    unlinkNext(state);
+                    return stopping && removing.isEmpty()
+                            ? Effect().stop()
+                            : Effect().none();
+                })
+                .onCommand(Stop.class, (state, stop) -> {
+                    stopping = true;
+                    return removing.isEmpty() ? Effect().stop() : Effect().none();
+                })
                 .onCommand(RetryUnlinking.class, (state, retry) -> {
                     unlinkNext(state);
                     return Effect().none();
@@ -240,7 +261,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     }
 
     private boolean isBeingRemoved(RepositoryState state, Begin begin) {
-        return begin.digests().stream().anyMatch(digest -> removing.containsKey(digest) || state.isUnlinked(digest));
+        return begin.digests().stream().anyMatch(digest -> isRemoving(digest) || state.isUnlinked(digest));
     }
 
     private void pin(RepositoryState state, Begin begin) {
@@ -342,8 +363,14 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
         return Effect().none();
     }
 
+    private boolean isRemoving(Digest digest) {
+        return removing.stream().anyMatch(removal -> removal.digest().equals(digest));
+    }
+
     private boolean isRemoving(Digest digest, Links.Kind kind) {
-        return removing.getOrDefault(digest, Set.of()).contains(kind);
+        return removing.stream()
+                .anyMatch(removal ->
+                        removal.digest().equals(digest) && removal.kinds().contains(kind));
     }
 
     private void unlink(
@@ -351,47 +378,44 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
             Set<Links.Kind> kinds,
             Optional<Instant> untouchedSince,
             Optional<ActorRef<DeleteAnswer>> replyTo) {
-        removing.computeIfAbsent(digest, d -> EnumSet.noneOf(Links.Kind.class)).addAll(kinds);
-        String life = incarnation;
+        Removal removal = new Removal(++removals, digest, kinds);
+        removing.add(removal);
         context.pipeToSelf(unlinker.unlink(name, digest, kinds, untouchedSince), (gone, failure) -> {
             Outcome outcome = failure != null ? Outcome.FAILED : gone ? Outcome.GONE : Outcome.KEPT;
-            return new Unlinked(life, digest, kinds, outcome, String.valueOf(failure), replyTo);
+            return new Unlinked(removal, outcome, String.valueOf(failure), replyTo);
         });
     }
 
     /** Links of deleted manifests go one after the other. */
     private void unlinkNext(RepositoryState state) {
         state.nextUnlinked()
-                .filter(digest -> !isRemoving(digest, Links.Kind.MANIFEST))
+                .filter(digest -> !stopping && !isRemoving(digest, Links.Kind.MANIFEST))
                 .ifPresent(digest -> unlink(digest, Set.of(Links.Kind.MANIFEST), Optional.empty(), Optional.empty()));
     }
 
     private Effect<RepositoryEvent, RepositoryState> onUnlinked(RepositoryState state, Unlinked unlinked) {
+        Removal removal = unlinked.removal();
         if (unlinked.outcome() == Outcome.FAILED) {
-            context.getLog().error("could not remove the link of {}: {}", unlinked.digest(), unlinked.failure());
+            context.getLog().error("could not remove the link of {}: {}", removal.digest(), unlinked.failure());
         }
         unlinked.replyTo().ifPresent(replyTo -> replyTo.tell(answer(unlinked.outcome())));
-        if (!unlinked.incarnation().equals(incarnation)) {
-            return Effect().none();
-        }
-        removing.computeIfPresent(unlinked.digest(), (digest, kinds) -> {
-            kinds.removeAll(unlinked.kinds());
-            return kinds.isEmpty() ? null : kinds;
-        });
-        if (!unlinked.kinds().contains(Links.Kind.MANIFEST) || !state.isUnlinked(unlinked.digest())) {
+        boolean known = removing.remove(removal);
+        boolean last = stopping && removing.isEmpty();
+        if (!known || !removal.kinds().contains(Links.Kind.MANIFEST) || !state.isUnlinked(removal.digest())) {
             resume(state);
-            return Effect().none();
+            return last ? Effect().stop() : Effect().none();
         }
-        if (unlinked.outcome() == Outcome.FAILED) {
+        if (unlinked.outcome() != Outcome.GONE) {
             timers.startSingleTimer(new RetryUnlinking(), RETRY);
-            return Effect().none();
+            return last ? Effect().stop() : Effect().none();
         }
-        return Effect()
-                .persist(new RepositoryEvent.LinkRemoved(unlinked.digest(), clock.instant()))
-                .thenRun(next -> {
+        var recorded = Effect()
+                .persist(new RepositoryEvent.LinkRemoved(removal.digest(), clock.instant()))
+                .thenRun((RepositoryState next) -> {
                     resume(next);
                     unlinkNext(next);
                 });
+        return last ? recorded.thenStop() : recorded;
     }
 
     private static DeleteAnswer answer(Outcome outcome) {

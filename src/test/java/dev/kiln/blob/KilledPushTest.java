@@ -159,9 +159,9 @@ class KilledPushTest {
                     pushed.mount(APP, OTHER, digest);
                 },
                 (pushed, sweep) -> {
-                    pushed.remove(APP, digest, BOTH, Optional.empty());
+                    pushed.remove(APP, digest, BOTH, Optional.empty(), () -> {});
                     sweepAll(sweep);
-                    pushed.remove(OTHER, digest, BOTH, Optional.of(Instant.EPOCH));
+                    pushed.remove(OTHER, digest, BOTH, Optional.of(Instant.EPOCH), () -> {});
                     sweepAll(sweep);
                 },
                 (pushed, folder) -> assertThat(read(folder, OTHER, digest)).hasValue(bytes));
@@ -174,7 +174,7 @@ class KilledPushTest {
         killAnywhere(
                 (pushed, sweep) -> {
                     push(pushed, bytes);
-                    pushed.remove(APP, digest, BOTH, Optional.empty());
+                    pushed.remove(APP, digest, BOTH, Optional.empty(), () -> {});
                 },
                 (pushed, sweep) -> {
                     for (int round = 0; round < 3; round++) {

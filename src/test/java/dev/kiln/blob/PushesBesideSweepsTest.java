@@ -89,7 +89,7 @@ class PushesBesideSweepsTest {
     };
     /** As the collector has it done. */
     private static final Action DROP = node -> {
-        node.pushed().remove(APP, LAYER, BOTH, Optional.of(node.sweep().unusedSince()));
+        node.pushed().remove(APP, LAYER, BOTH, Optional.of(node.sweep().unusedSince()), () -> {});
         return Optional.empty();
     };
 
@@ -115,7 +115,7 @@ class PushesBesideSweepsTest {
     private void prepare(Node node, Before before) throws IOException {
         PUSH.on(node);
         if (before != Before.UNUSED) {
-            node.pushed().remove(APP, LAYER, BOTH, Optional.empty());
+            node.pushed().remove(APP, LAYER, BOTH, Optional.empty(), () -> {});
         }
         if (before == Before.TRASHED) {
             SWEEP.on(node);

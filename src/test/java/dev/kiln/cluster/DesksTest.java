@@ -165,7 +165,7 @@ class DesksTest {
 
         assertThat(ask(digest)).isEqualTo(Word.PUBLISHED);
 
-        writer.folder.pushed(terms).remove(APP, digest, BOTH, Optional.empty());
+        writer.folder.pushed(terms).remove(APP, digest, BOTH, Optional.empty(), () -> {});
         assertThat(ask(digest)).as("what is removed").isEqualTo(Word.ABSENT);
     }
 

@@ -26,6 +26,7 @@ import dev.kiln.testing.GoldenJournal;
 import dev.kiln.testing.SettableClock;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -264,6 +265,57 @@ class RepositoryEntityTest {
         repository.restart();
         pin(LAYER);
         assertThat(removals).isEmpty();
+    }
+
+    @Test
+    void aLinkThatWasUsedMeanwhileIsLookedAtAgain() throws Exception {
+        push(IMAGE);
+        deleteManifest(IMAGE);
+
+        removal().gone().complete(false);
+
+        assertThat(removal().digest()).isEqualTo(IMAGE.digest());
+        assertThat(repository.getState().unlinked()).containsExactly(IMAGE.digest());
+    }
+
+    @Test
+    void aRemovalIsNotForgottenWhenTheJournalFails() throws Exception {
+        TestProbe<DeleteAnswer> dropped = drop(LAYER);
+        String before = pin(CONFIG).incarnation();
+        repository.persistenceTestKit().failNextPersisted(RepositoryEntity.TYPE_KEY.name() + "|" + NAME);
+        BeginAnswer.Pinned pin = pin(IMAGE.digest());
+        this.<PutAnswer>tell(r -> new RepositoryCommand.Put(pin.incarnation(), pin.pin(), IMAGE, List.of(), ANN, r));
+        TestProbe<BeginAnswer> recovered = tell(r -> new RepositoryCommand.Begin(List.of(CONFIG), r));
+        assertThat(recovered
+                        .expectMessageClass(BeginAnswer.Pinned.class, Duration.ofSeconds(20))
+                        .incarnation())
+                .isNotEqualTo(before);
+
+        TestProbe<BeginAnswer> begun = tell(r -> new RepositoryCommand.Begin(List.of(LAYER), r));
+        begun.expectNoMessage();
+        removal().gone().complete(true);
+
+        begun.expectMessageClass(BeginAnswer.Pinned.class);
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
+    }
+
+    /** The next one would not know of it. */
+    @Test
+    void anOwnerEndsWhenNothingIsBeingRemoved() throws Exception {
+        ActorRef<RepositoryCommand> owner =
+                ACTORS.testKit().spawn(RepositoryEntity.create(new RepositoryName("moved"), 3, this::unlink, clock));
+        TestProbe<DeleteAnswer> dropped = ACTORS.testKit().createTestProbe();
+        owner.tell(new RepositoryCommand.Drop(LAYER, Optional.empty(), dropped.ref()));
+        Removal removal = removal();
+
+        owner.tell(new RepositoryEntity.Stop());
+
+        TestProbe<BeginAnswer> begun = ACTORS.testKit().createTestProbe();
+        owner.tell(new RepositoryCommand.Begin(List.of(CONFIG), begun.ref()));
+        begun.expectMessageClass(BeginAnswer.Pinned.class);
+        removal.gone().complete(true);
+        dropped.expectTerminated(owner, Duration.ofSeconds(20));
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
     }
 
     @Test

@@ -99,7 +99,7 @@ class BlobRoutesTest {
         assertThat(folder.content().links().find(APP, PUSHED.digest())).isPresent();
         assertUnknown(method, true);
 
-        content.remove(APP, PUSHED.digest(), BOTH, Optional.empty());
+        content.remove(APP, PUSHED.digest(), BOTH, Optional.empty(), () -> {});
         assertUnknown(method, true);
     }
 
@@ -115,7 +115,7 @@ class BlobRoutesTest {
         }
         assertThat(get(method, true).status().intValue()).isEqualTo(200);
 
-        content.remove(APP, PUSHED.digest(), Set.of(Links.Kind.MANIFEST), Optional.empty());
+        content.remove(APP, PUSHED.digest(), Set.of(Links.Kind.MANIFEST), Optional.empty(), () -> {});
         assertThat(get(method, true).status().intValue()).isEqualTo(200);
     }
 

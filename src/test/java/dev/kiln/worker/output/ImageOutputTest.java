@@ -105,7 +105,7 @@ final class ImageOutputTest {
         assertServed(image, AMD64);
         // What becomes of the push is nothing to what was built.
         for (Blob blob : image.blobs()) {
-            pushed.remove(APP, blob.digest(), BOTH, Optional.empty());
+            pushed.remove(APP, blob.digest(), BOTH, Optional.empty(), () -> {});
         }
         try (Stream<Path> files = Files.walk(temp.resolve("store/pushed"))) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
