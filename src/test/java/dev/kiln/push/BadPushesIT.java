@@ -151,6 +151,26 @@ class BadPushesIT {
     }
 
     @Test
+    void anUploadSaysHowFarItIsAndWhatItTakes() {
+        String location = repo.upload();
+        assertThat(repo.chunk("PATCH", location, BLOB, 0, 20).status()).isEqualTo(202);
+
+        for (String method : List.of("GET", "HEAD")) {
+            Answer answer = repo.send(method, location);
+            assertThat(answer.status()).isEqualTo(204);
+            assertThat(answer.header("Range")).isEqualTo("0-19");
+            assertThat(answer.header("Location")).isEqualTo(location);
+        }
+        assertThat(repo.send("HEAD", location + "0").status()).isEqualTo(404);
+        assertThat(repo.send("POST", location).header("Allow")).isEqualTo("GET, HEAD, PATCH, PUT, DELETE");
+        for (String method : List.of("GET", "HEAD", "PUT")) {
+            Answer answer = repo.send(method, "blobs/uploads/");
+            assertThat(answer.status()).isEqualTo(405);
+            assertThat(answer.header("Allow")).isEqualTo("POST");
+        }
+    }
+
+    @Test
     void aBodyOfAnotherLengthThanItsRangeIsRefused() {
         String location = repo.upload();
 

@@ -93,7 +93,7 @@ final class UploadRoutes {
 
     /** {@code GET|HEAD|PATCH|PUT|DELETE /v2/<name>/blobs/uploads/<id>} */
     CompletionStage<HttpResponse> handle(Call call, Upload upload) {
-        if (call.isGet()) {
+        if (call.isRead()) {
             return offset(upload)
                     .thenApply(offset -> progress(call, StatusCodes.NO_CONTENT.intValue(), upload, offset));
         }
@@ -114,7 +114,7 @@ final class UploadRoutes {
             return CompletableFuture.completedFuture(ErrorResponses.of(
                     ProblemCode.UNSUPPORTED,
                     "an upload takes chunks by PATCH and ends with PUT",
-                    List.of(Headers.allow("GET, PATCH, PUT, DELETE"))));
+                    List.of(Headers.allow("GET, HEAD, PATCH, PUT, DELETE"))));
         }
         return take.get().exceptionally(failure -> {
             if (cause(failure) instanceof OffsetException wrong) {
