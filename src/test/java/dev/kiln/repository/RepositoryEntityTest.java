@@ -10,7 +10,11 @@ import akka.persistence.testkit.ProcessingSuccess;
 import akka.persistence.testkit.ReadEvents;
 import akka.persistence.testkit.javadsl.EventSourcedBehaviorTestKit;
 import akka.persistence.testkit.javadsl.SnapshotTestKit;
+import akka.serialization.SerializationExtension;
+import akka.serialization.SerializerWithStringManifest;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.cbor.databind.CBORMapper;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.Links;
 import dev.kiln.oci.Descriptor;
@@ -464,6 +468,20 @@ class RepositoryEntityTest {
         assertThat(removal().digest()).as("what was under way goes on").isEqualTo(signature.digest());
         assertThat(((DeleteAnswer.Refused) deleteManifest(IMAGE)).message())
                 .contains(INDEX.digest().value());
+    }
+
+    /** While a cluster goes from one version to the next. */
+    @Test
+    void aPinOfANodeThatKnowsNothingOfItsManifestsIsRead() throws IOException {
+        BeginAnswer.Pinned pin = new BeginAnswer.Pinned("life", 7, Set.of(LAYER));
+        SerializerWithStringManifest serializer = (SerializerWithStringManifest)
+                SerializationExtension.get(ACTORS.system()).serializerFor(BeginAnswer.Pinned.class);
+        CBORMapper cbor = new CBORMapper();
+        ObjectNode older = (ObjectNode) cbor.readTree(serializer.toBinary(pin));
+        assertThat(older.remove("manifests")).isNotNull();
+
+        assertThat(serializer.fromBinary(cbor.writeValueAsBytes(older), serializer.manifest(pin)))
+                .isEqualTo(new BeginAnswer.Pinned("life", 7, Set.of()));
     }
 
     @Test
