@@ -251,7 +251,10 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
 
     private Effect<RepositoryEvent, RepositoryState> onBegin(RepositoryState state, Begin begin) {
         if (!isBeingRemoved(state, begin)) {
+            // Who gets no answer in time sends the same question again.
             pin(state, begin);
+        } else if (deferred.contains(begin)) {
+            return Effect().none();
         } else if (deferred.size() < MAX_DEFERRED) {
             deferred.add(begin);
         } else {
@@ -265,7 +268,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     }
 
     private void pin(RepositoryState state, Begin begin) {
-        OptionalLong pin = pins.pin(begin.digests(), clock.instant());
+        OptionalLong pin = pins.pin(begin.replyTo(), begin.digests(), clock.instant());
         begin.replyTo()
                 .tell(
                         pin.isPresent()

@@ -429,6 +429,36 @@ class RepositoryEntityTest {
         assertThat(pin(LAYER)).isNotNull();
     }
 
+    /** Who has no answer yet asks once more, with the same message. */
+    @Test
+    void aPushThatBeginsAgainHasOnePin() throws Exception {
+        TestProbe<DeleteAnswer> dropped = drop(CONFIG);
+        TestProbe<BeginAnswer> waiting = ACTORS.testKit().createTestProbe();
+        TestProbe<BeginAnswer> push = ACTORS.testKit().createTestProbe();
+        for (int i = 0; i < 2; i++) {
+            repository.runCommand(new RepositoryCommand.Begin(List.of(CONFIG), waiting.ref()));
+        }
+        long pin = 0;
+        for (int i = 0; i <= 1000; i++) {
+            repository.runCommand(new RepositoryCommand.Begin(List.of(LAYER), push.ref()));
+            long now = push.expectMessageClass(BeginAnswer.Pinned.class).pin();
+            assertThat(now).isEqualTo(i == 0 ? now : pin);
+            pin = now;
+        }
+        removal().gone().complete(true);
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
+        waiting.expectMessageClass(BeginAnswer.Pinned.class);
+        waiting.expectNoMessage();
+
+        repository.runCommand(new RepositoryCommand.Release(incarnation(), pin));
+        assertThat(drop(LAYER)).isNotNull();
+        assertThat(removal().digest()).isEqualTo(LAYER);
+    }
+
+    private String incarnation() {
+        return pin(digest("any")).incarnation();
+    }
+
     /** A copy is stored, since the state changes while that is written; and a recovery reads what came after it alone. */
     @Test
     void aLongLifeIsNotGoneThroughAgain() throws Exception {
