@@ -11,12 +11,23 @@ import picocli.CommandLine;
         versionProvider = Main.Version.class,
         subcommands = {ServeCommand.class, RebuildCatalogCommand.class})
 public final class Main {
-    private Main() {}
+    /**
+     * With fewer than two, as Java has it on two processors, {@link java.util.concurrent.CompletableFuture} starts a thread
+     * for each asynchronous step, of which Akka's stages are full.
+     */
+    private static final String COMMON_POOL = "java.util.concurrent.ForkJoinPool.common.parallelism";
 
     /** Exit codes are picocli's: 0 for success, 1 for a failure, 2 for a wrong command line. */
     public static void main(String[] args) {
+        if (System.getProperty(COMMON_POOL) == null) {
+            System.setProperty(
+                    COMMON_POOL,
+                    Integer.toString(Math.max(2, Runtime.getRuntime().availableProcessors() - 1)));
+        }
         System.exit(commandLine().execute(args));
     }
+
+    private Main() {}
 
     static CommandLine commandLine() {
         CommandLine line = new CommandLine(new Main());

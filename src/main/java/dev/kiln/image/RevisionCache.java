@@ -83,17 +83,28 @@ final class RevisionCache {
         if (others != null) {
             return others;
         }
-        look(series).whenComplete((seen, failure) -> mine.complete(null));
+        RevisionSnapshot snapshot = cached.snapshot();
+        tags.revision(series, snapshot.index().map(index -> index.descriptor().digest()))
+                .thenAccept(view -> {
+                    if (view.unchanged()) {
+                        remember(series, snapshot);
+                    } else {
+                        seen(series, view);
+                    }
+                })
+                .whenComplete((done, failure) -> mine.complete(null));
         return mine;
     }
 
     /** What the owner knows of a series, remembered; empty for a revision that nobody has pulled. */
     CompletionStage<Optional<RevisionSnapshot>> look(Series series) {
-        return tags.revision(series).thenApply(view -> {
-            Optional<RevisionSnapshot> seen =
-                    view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
-            seen.ifPresent(snapshot -> remember(series, snapshot));
-            return seen;
-        });
+        return tags.revision(series).thenApply(view -> seen(series, view));
+    }
+
+    private Optional<RevisionSnapshot> seen(Series series, TagEntity.View view) {
+        Optional<RevisionSnapshot> seen =
+                view.opened().map(opened -> RevisionSnapshot.of(series.revision(), view, Map.of()));
+        seen.ifPresent(snapshot -> remember(series, snapshot));
+        return seen;
     }
 }

@@ -218,7 +218,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     }
 
     private TagEntity.Command getRevision(ActorRef<TagEntity.View> replyTo) {
-        return new TagEntity.GetRevision(flavour, replyTo);
+        return new TagEntity.GetRevision(flavour, Optional.empty(), replyTo);
     }
 
     private void ask(Asked asked, Function<ActorRef<TagEntity.View>, TagEntity.Command> command) {

@@ -7,6 +7,7 @@ import akka.cluster.sharding.typed.javadsl.Entity;
 import akka.japi.function.Function;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.sharding.Owners;
 import java.io.IOException;
@@ -14,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -53,7 +55,16 @@ public final class ShardedTags {
 
     /** What a revision's owner knows of one of its series. */
     CompletionStage<TagEntity.View> revision(Series series) {
-        return ask(series.revision(), replyTo -> new TagEntity.GetRevision(series.flavour(), replyTo));
+        return revision(series, Optional.empty());
+    }
+
+    /**
+     * What a revision's owner knows of one of its series.
+     *
+     * @param complete as in {@link TagEntity.GetRevision}
+     */
+    CompletionStage<TagEntity.View> revision(Series series, Optional<Digest> complete) {
+        return ask(series.revision(), replyTo -> new TagEntity.GetRevision(series.flavour(), complete, replyTo));
     }
 
     private static Descriptor publish(ContentStore store, TagKey key, String index) {

@@ -16,6 +16,7 @@ import akka.persistence.typed.javadsl.SignalHandler;
 import dev.kiln.build.Cause;
 import dev.kiln.image.IndexComposer.Composition;
 import dev.kiln.oci.Descriptor;
+import dev.kiln.oci.Digest;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Wire;
@@ -51,8 +52,14 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     /** What the ref was last known to mean. */
     public record GetMeaning(ActorRef<Meant> replyTo) implements Command {}
 
-    /** @param flavour the series of indexes that is asked about; empty: the common one */
-    public record GetRevision(Optional<Platform> flavour, ActorRef<View> replyTo) implements Command {}
+    /**
+     * How a revision stands.
+     *
+     * @param flavour the series of indexes that is asked about; empty: the common one
+     * @param complete the index that the asker has and that was complete: if it still is, he is told only that
+     */
+    public record GetRevision(Optional<Platform> flavour, Optional<Digest> complete, ActorRef<View> replyTo)
+            implements Command {}
 
     /** Every index of a revision. */
     public record GetIndexes(ActorRef<Indexes> replyTo) implements Command {}
@@ -121,13 +128,18 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
      * @param opened empty when it was never pulled; then the rest is empty too
      * @param platforms what the series lists when it is complete
      * @param failure why the index could not be composed; empty when nothing failed
+     * @param unchanged the asker knows it all; then the rest is empty
      */
     public record View(
             Optional<TagEvent.RevisionOpened> opened,
             List<Platform> platforms,
             Optional<TagEvent.IndexComposed> newest,
-            Optional<String> failure)
+            Optional<String> failure,
+            boolean unchanged)
             implements Wire {
+        private static final View UNCHANGED =
+                new View(Optional.empty(), List.of(), Optional.empty(), Optional.empty(), true);
+
         public View {
             platforms = List.copyOf(platforms);
         }
@@ -194,7 +206,11 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
                     return Effect().none();
                 })
                 .onCommand(GetRevision.class, (state, get) -> {
-                    get.replyTo().tell(view(state, get.flavour(), Optional.empty()));
+                    get.replyTo()
+                            .tell(
+                                    isComplete(state, get.flavour(), get.complete())
+                                            ? View.UNCHANGED
+                                            : view(state, get.flavour(), Optional.empty()));
                     return Effect().none();
                 })
                 .onCommand(GetIndexes.class, (state, get) -> {
@@ -307,6 +323,16 @@ public final class TagEntity extends EventSourcedBehavior<TagEntity.Command, Tag
     }
 
     private static View view(TagState state, Optional<Platform> flavour, Optional<String> failure) {
-        return new View(state.opened(), Series.platforms(state.platforms(), flavour), state.newest(flavour), failure);
+        return new View(
+                state.opened(), Series.platforms(state.platforms(), flavour), state.newest(flavour), failure, false);
+    }
+
+    private static boolean isComplete(TagState state, Optional<Platform> flavour, Optional<Digest> index) {
+        int platforms = Series.platforms(state.platforms(), flavour).size();
+        return index.isPresent()
+                && state.newest(flavour)
+                        .filter(newest -> newest.index().digest().equals(index.get())
+                                && newest.composition().children().size() == platforms)
+                        .isPresent();
     }
 }

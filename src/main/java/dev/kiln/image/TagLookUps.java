@@ -3,6 +3,8 @@ package dev.kiln.image;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.kiln.config.RepositoryConfig;
+import dev.kiln.oci.Digest;
+import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
@@ -21,7 +23,8 @@ import java.util.function.Predicate;
 
 /**
  * What tags mean, for this node: what was seen last, and else a look-up at the tag's owner and its source, one at a time
- * for each tag however many ask. Thread-safe, never blocks.
+ * for each tag however many ask. As long as a repository's refs are the same, one look-up is good for all its tags.
+ * Thread-safe, never blocks.
  */
 final class TagLookUps {
     private static final int REMEMBERED = 100_000;
@@ -32,12 +35,28 @@ final class TagLookUps {
     /** An answer that is renewed too early, since the source has not asked git again yet, is left alone for a while. */
     private static final int PAUSE = 10;
 
-    private record CachedRef(Revision revision, String ref, Instant until, Instant renewFrom) {
-        static CachedRef of(Meaning.Found found, Duration refresh, Instant now) {
+    /** For how long what git said is good. */
+    private record Life(Instant until, Instant renewFrom) {
+        static Life of(Meaning.Found found, Duration refresh, Instant now) {
             Instant until = found.observedAt().plus(refresh);
             Instant last = until.minus(refresh.dividedBy(RENEWAL));
             Instant soon = now.plus(refresh.dividedBy(PAUSE));
-            return new CachedRef(found.revision(), found.ref(), until, last.isAfter(soon) ? last : soon);
+            return new Life(until, last.isAfter(soon) ? last : soon);
+        }
+
+        boolean isOver(Instant now) {
+            return !now.isBefore(until);
+        }
+
+        boolean isDue(Instant now) {
+            return !now.isBefore(renewFrom) && !isOver(now);
+        }
+    }
+
+    /** @param refs as in {@link Meaning.Found} */
+    private record CachedRef(Revision revision, String ref, Optional<Digest> refs, Life life) {
+        static CachedRef of(Meaning.Found found, Life life) {
+            return new CachedRef(found.revision(), found.ref(), found.refs(), life);
         }
 
         boolean says(Meaning.Found found) {
@@ -45,12 +64,19 @@ final class TagLookUps {
         }
     }
 
+    /** All refs of a repository, as they were seen last. */
+    private record SeenRefs(Digest refs, Life life) {}
+
     private final ShardedTags tags;
     private final Sources sources;
     private final Clock clock;
     private final Cache<TagKey, CachedRef> refs =
             Caffeine.newBuilder().maximumSize(REMEMBERED).build();
+    private final Cache<RepositoryName, SeenRefs> repositories =
+            Caffeine.newBuilder().maximumSize(REMEMBERED).build();
     private final ConcurrentMap<TagKey, CompletableFuture<Revision>> running = new ConcurrentHashMap<>();
+    /** The look-ups that are made for all tags of a repository. */
+    private final ConcurrentMap<RepositoryName, CompletableFuture<Revision>> renewals = new ConcurrentHashMap<>();
 
     TagLookUps(ShardedTags tags, Sources sources, Clock clock) {
         this.tags = tags;
@@ -64,14 +90,26 @@ final class TagLookUps {
      */
     Optional<Revision> known(TagKey ref, RepositoryConfig repository, Predicate<Instant> good) {
         CachedRef cached = refs.getIfPresent(ref);
-        if (cached == null || !good.test(cached.until())) {
+        if (cached == null) {
             return Optional.empty();
         }
-        Instant now = clock.instant();
-        if (!now.isBefore(cached.renewFrom()) && now.isBefore(cached.until())) {
+        Optional<Life> common = commonLife(ref, cached);
+        Life life = common.orElse(cached.life());
+        if (!good.test(life.until())) {
+            return Optional.empty();
+        }
+        if (life.isDue(clock.instant()) && !(common.isPresent() && renewals.containsKey(ref.repository()))) {
             revision(ref, repository);
         }
         return Optional.of(cached.revision());
+    }
+
+    /** Of all tags that were looked up since the repository's refs changed last, if that is one of them. */
+    private Optional<Life> commonLife(TagKey key, CachedRef cached) {
+        return cached.refs()
+                .flatMap(then -> Optional.ofNullable(repositories.getIfPresent(key.repository()))
+                        .filter(seen -> seen.refs().equals(then)))
+                .map(SeenRefs::life);
     }
 
     /**
@@ -97,13 +135,33 @@ final class TagLookUps {
 
     private CompletionStage<Revision> lookUp(TagKey key, RepositoryConfig repository) {
         if (key.revision().isEmpty()) {
-            return lookUpInSource(key, repository);
+            CachedRef cached = refs.getIfPresent(key);
+            return cached != null && commonLife(key, cached).isPresent()
+                    ? lookUpForAll(key, repository, cached)
+                    : lookUpInSource(key, repository);
         }
         // A revision that was pulled before needs no git.
-        return tags.<TagEntity.View>ask(key, replyTo -> new TagEntity.GetRevision(Optional.empty(), replyTo))
+        return tags.<TagEntity.View>ask(
+                        key, replyTo -> new TagEntity.GetRevision(Optional.empty(), Optional.empty(), replyTo))
                 .thenCompose(view -> view.opened().isPresent()
                         ? CompletableFuture.completedFuture(key.revision().get())
                         : lookUpInSource(key, repository));
+    }
+
+    private CompletionStage<Revision> lookUpForAll(TagKey key, RepositoryConfig repository, CachedRef cached) {
+        CompletableFuture<Revision> mine = new CompletableFuture<>();
+        CompletableFuture<Revision> others = renewals.putIfAbsent(key.repository(), mine);
+        if (others != null) {
+            return others.handle((revision, failure) ->
+                            commonLife(key, cached).filter(life -> !life.isOver(clock.instant())))
+                    .thenCompose(life -> life.isPresent()
+                            ? CompletableFuture.completedFuture(cached.revision())
+                            : lookUpInSource(key, repository));
+        }
+        return lookUpInSource(key, repository).whenComplete((revision, failure) -> {
+            renewals.remove(key.repository(), mine);
+            mine.complete(revision);
+        });
     }
 
     private CompletionStage<Revision> lookUpInSource(TagKey key, RepositoryConfig repository) {
@@ -127,10 +185,12 @@ final class TagLookUps {
             return CompletableFuture.completedFuture(there.revision());
         }
         Duration refresh = repository.source().orElseThrow().refresh();
+        Life life = Life.of(there, refresh, clock.instant());
+        there.refs().ifPresent(refs -> remember(key.repository(), new SeenRefs(refs, life)));
         CachedRef cached = refs.getIfPresent(key);
         if (cached != null && cached.says(there)) {
             // Its owner has recorded it already.
-            refs.put(key, CachedRef.of(there, refresh, clock.instant()));
+            refs.put(key, CachedRef.of(there, life));
             return CompletableFuture.completedFuture(there.revision());
         }
         return tags.<TagEntity.Meant>ask(
@@ -139,10 +199,20 @@ final class TagLookUps {
                 .thenApply(meant -> {
                     Revision revision = meant.revision().orElseThrow();
                     if (revision.equals(there.revision())) {
-                        refs.put(key, CachedRef.of(there, refresh, clock.instant()));
+                        refs.put(key, CachedRef.of(there, life));
                     }
                     return revision;
                 });
+    }
+
+    private void remember(RepositoryName repository, SeenRefs latest) {
+        // Answers of two look-ups may overtake each other.
+        repositories
+                .asMap()
+                .merge(
+                        repository,
+                        latest,
+                        (old, now) -> old.life().until().isAfter(now.life().until()) ? old : now);
     }
 
     private static Throwable cause(Throwable failure) {

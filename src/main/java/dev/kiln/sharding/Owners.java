@@ -3,6 +3,7 @@ package dev.kiln.sharding;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Extension;
 import akka.actor.typed.ExtensionId;
 import akka.actor.typed.Props;
@@ -16,8 +17,10 @@ import akka.japi.function.Function;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 
 /**
  * How this node asks the owners of things, wherever sharding has them. What is on its way to a node that dies is lost, and
@@ -36,10 +39,12 @@ public final class Owners implements Extension {
     private static final List<Duration> AGAIN = List.of(Duration.ofMillis(100), Duration.ofSeconds(1));
 
     private final ActorSystem<?> system;
+    private final Executor dispatcher;
     private final Set<Runnable> unanswered = ConcurrentHashMap.newKeySet();
 
     private Owners(ActorSystem<?> system) {
         this.system = system;
+        this.dispatcher = system.dispatchers().lookup(DispatcherSelector.defaultDispatcher());
         system.systemActorOf(watch(unanswered), "kiln-owners", Props.empty());
     }
 
@@ -47,13 +52,28 @@ public final class Owners implements Extension {
         return system.registerExtension(ID);
     }
 
-    /** Asks an owner. The stage fails with a TimeoutException when no answer comes in time. */
+    /**
+     * Asks an owner. The stage completes on the default dispatcher, and fails with a TimeoutException when no answer comes
+     * in time.
+     */
     public <C, A> CompletionStage<A> ask(EntityRef<C> owner, Function<ActorRef<A>, C> question, Duration timeout) {
         Question<C> asked = new Question<>(owner);
-        CompletionStage<A> answer =
-                AskPattern.ask(owner, replyTo -> asked.made(question.apply(replyTo)), timeout, system.scheduler());
+        CompletableFuture<A> answer = new CompletableFuture<>();
         unanswered.add(asked);
-        return answer.whenComplete((said, failure) -> unanswered.remove(asked));
+        // Akka's stages run what depends on them in CompletableFuture's own pool, which on small machines is a new
+        // thread each.
+        AskPattern.<C, A>ask(owner, replyTo -> asked.made(question.apply(replyTo)), timeout, system.scheduler())
+                .whenCompleteAsync(
+                        (said, failure) -> {
+                            unanswered.remove(asked);
+                            if (failure == null) {
+                                answer.complete(said);
+                            } else {
+                                answer.completeExceptionally(failure);
+                            }
+                        },
+                        dispatcher);
+        return answer;
     }
 
     /** By identity: many ask the same. */

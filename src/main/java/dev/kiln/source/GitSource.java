@@ -1,7 +1,9 @@
 package dev.kiln.source;
 
+import dev.kiln.oci.Digest;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
+import dev.kiln.source.MirroredGit.Kind;
 import dev.kiln.source.RefObserver.Known;
 import dev.kiln.source.RefObserver.Sighting;
 import dev.kiln.source.SourceException.Fault;
@@ -102,10 +104,13 @@ public final class GitSource {
     }
 
     private Meaning named(RefTable.Named named, Known known) {
-        if (!known.table().isBranchTip(named.target()) && git.isKnownAsOther(named.target())) {
+        Kind kind = known.table().isBranchTip(named.target()) ? Kind.COMMIT : git.kind(named.target());
+        if (kind == Kind.OTHER) {
             return unknown("the git tag " + named.ref() + " names no commit but a file or a folder");
         }
-        return found(named.target(), named.ref(), known);
+        // What is not known to be a commit may turn out to be none while the refs stay.
+        Optional<Digest> refs = kind == Kind.COMMIT ? Optional.of(known.table().digest()) : Optional.empty();
+        return found(named.target(), named.ref(), known, refs);
     }
 
     /** @param prefix a full commit id, or the beginning of one */
@@ -115,12 +120,12 @@ public final class GitSource {
         }
         boolean isFull = prefix.length() == 40;
         if (isFull && known.table().isBranchTip(ObjectId.fromString(prefix))) {
-            return found(ObjectId.fromString(prefix), COMMIT, known);
+            return foundCommit(ObjectId.fromString(prefix), known);
         }
         try {
             List<ObjectId> before = git.reachable(prefix, known.table());
             if ((isFull && !before.isEmpty()) || (!mayFetch && before.size() == 1)) {
-                return found(before.get(0), COMMIT, known);
+                return foundCommit(before.get(0), known);
             }
             if (!mayFetch) {
                 return unknown("not known");
@@ -137,7 +142,7 @@ public final class GitSource {
             complete = git.update(known);
         } catch (GitException e) {
             if (before.size() == 1) {
-                return found(before.get(0), COMMIT, known);
+                return foundCommit(before.get(0), known);
             }
             // Also when git says that there is no such repository: there was one a moment ago.
             return new Meaning.Unavailable(e.getMessage());
@@ -145,7 +150,7 @@ public final class GitSource {
         List<ObjectId> matches = git.reachable(prefix, complete.table());
         return switch (matches.size()) {
             case 0 -> unknown("no commit that an allowed branch or git tag reaches has the id " + prefix);
-            case 1 -> found(matches.get(0), COMMIT, complete);
+            case 1 -> foundCommit(matches.get(0), complete);
             default ->
                 unknown(prefix + " is ambiguous: " + matches.size() + " commits begin with it; write more of it");
         };
@@ -169,8 +174,12 @@ public final class GitSource {
         return new Meaning.Unknown(false, reason);
     }
 
-    private Meaning found(ObjectId id, String ref, Known known) {
-        return new Meaning.Found(new Revision(id.name()), ref, url.toString(), known.at());
+    private Meaning foundCommit(ObjectId id, Known known) {
+        return found(id, COMMIT, known, Optional.empty());
+    }
+
+    private Meaning found(ObjectId id, String ref, Known known, Optional<Digest> refs) {
+        return new Meaning.Found(new Revision(id.name()), ref, url.toString(), known.at(), refs);
     }
 
     /**

@@ -83,17 +83,24 @@ final class MirroredGit {
                 && use(repository -> repository.getObjectDatabase().has(id));
     }
 
-    /** Whether {@code id} is here and is something else than a commit. */
-    boolean isKnownAsOther(ObjectId id) {
+    /** What an id names, as far as is known here. */
+    enum Kind {
+        COMMIT,
+        OTHER,
+        UNKNOWN
+    }
+
+    Kind kind(ObjectId id) {
         try {
-            return mirror.exists()
-                    && use(repository -> {
-                        try (ObjectReader reader = repository.newObjectReader()) {
-                            return reader.open(id).getType() != Constants.OBJ_COMMIT;
-                        }
-                    });
+            return mirror.exists() ? use(repository -> kind(repository, id)) : Kind.UNKNOWN;
         } catch (IOException e) {
-            return false;
+            return Kind.UNKNOWN;
+        }
+    }
+
+    private static Kind kind(Repository repository, ObjectId id) throws IOException {
+        try (ObjectReader reader = repository.newObjectReader()) {
+            return reader.open(id).getType() == Constants.OBJ_COMMIT ? Kind.COMMIT : Kind.OTHER;
         }
     }
 

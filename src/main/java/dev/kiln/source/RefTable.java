@@ -1,6 +1,9 @@
 package dev.kiln.source;
 
+import dev.kiln.oci.Digest;
 import dev.kiln.oci.Tag;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -44,15 +47,21 @@ final class RefTable {
     /** Refs with a slash in their short name, by the tag they make. */
     private final Map<String, List<String>> respelled = new HashMap<>();
 
-    private final Set<ObjectId> tips;
+    private final Set<ObjectId> tips = new HashSet<>();
+    private final Set<ObjectId> branchTips = new HashSet<>();
     private final List<Tag> tags;
+    /** Made when it is first asked for, perhaps more than once: most tables are dropped for an earlier one with the same refs. */
+    private volatile Digest digest;
 
     /** @param pointers by full ref name */
     RefTable(Map<String, Pointer> pointers) {
         this.pointers = Collections.unmodifiableSortedMap(new TreeMap<>(pointers));
-        Set<ObjectId> ends = new HashSet<>();
-        this.pointers.values().forEach(pointer -> ends.add(pointer.target()));
-        this.tips = Collections.unmodifiableSet(ends);
+        this.pointers.forEach((ref, pointer) -> {
+            tips.add(pointer.target());
+            if (ref.startsWith(BRANCHES)) {
+                branchTips.add(pointer.target());
+            }
+        });
         Set<String> candidates = new HashSet<>();
         for (String ref : this.pointers.keySet()) {
             shortName(ref).ifPresent(name -> {
@@ -104,14 +113,12 @@ final class RefTable {
 
     /** Whether a branch points at {@code id}, which is then certainly a commit. */
     boolean isBranchTip(ObjectId id) {
-        return tips.contains(id)
-                && pointers.subMap(BRANCHES, BRANCHES + Character.MAX_VALUE).values().stream()
-                        .anyMatch(pointer -> pointer.target().equals(id));
+        return branchTips.contains(id);
     }
 
     /** What the refs point at in the end. */
     Set<ObjectId> tips() {
-        return tips;
+        return Collections.unmodifiableSet(tips);
     }
 
     /** In byte order, none twice; each of them is read as one ref. */
@@ -126,6 +133,22 @@ final class RefTable {
 
     int size() {
         return pointers.size();
+    }
+
+    /** The same for tables with the same refs, in whatever process. */
+    Digest digest() {
+        Digest made = digest;
+        if (made == null) {
+            MessageDigest hash = Digest.newMessageDigest("sha256");
+            pointers.forEach((ref, pointer) -> {
+                // A ref's name holds no line break.
+                String line = pointer.object().name() + " " + pointer.target().name() + " " + ref + "\n";
+                hash.update(line.getBytes(StandardCharsets.UTF_8));
+            });
+            made = Digest.of("sha256", hash.digest());
+            digest = made;
+        }
+        return made;
     }
 
     private static Optional<String> shortName(String ref) {

@@ -218,6 +218,43 @@ class PullImagesTest {
     }
 
     @Test
+    void oneLookUpIsGoodForAllTagsOfARepositoryForAsLongAsItsRefsAreTheSame() throws Exception {
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            List<String> names = List.of("main", "v1", "v2");
+            names.forEach(name -> bench.means(name, "these refs"));
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            for (String name : names) {
+                answer(images, pull(name));
+            }
+            assertThat(bench.sources.resolved()).isEqualTo(3);
+
+            bench.clock.advance(Duration.ofSeconds(7));
+            names.forEach(name -> bench.means(name, "these refs"));
+            for (String name : names) {
+                assertThat(images.pull(pull(name)).toCompletableFuture()).isCompleted();
+                await().untilAsserted(() -> assertThat(bench.sources.resolved()).isEqualTo(4));
+            }
+            bench.clock.advance(Duration.ofSeconds(11));
+            names.forEach(name -> bench.means(name, "these refs"));
+            for (String name : names) {
+                answer(images, pull(name));
+            }
+            assertThat(bench.sources.resolved())
+                    .as("also when nobody pulled for long")
+                    .isEqualTo(5);
+
+            bench.clock.advance(Duration.ofSeconds(11));
+            names.forEach(name -> bench.means(name, "other refs"));
+            for (String name : names) {
+                answer(images, pull(name));
+            }
+            assertThat(bench.sources.resolved()).isEqualTo(8);
+        }
+    }
+
+    @Test
     void whileTheDatabaseIsAwayWhatWasAnsweredLastIsAHit() throws Exception {
         try (PullBench bench = PullBench.start(directory, HINTED)) {
             PullImages images = bench.images(HINTED);

@@ -201,6 +201,38 @@ class TagEntityTest {
     }
 
     @Test
+    void whoHasTheCompleteIndexIsToldOnlyThatForAsLongAsItIs() throws Exception {
+        open(List.of(AMD, ARM));
+        TestProbe<View> half = compose(AMD);
+        next().arrive();
+        Digest partial = index(half.receiveMessage());
+        assertThat(revision(Optional.of(partial)).unchanged())
+                .as("of a partial one")
+                .isFalse();
+        TestProbe<View> all = compose(ARM);
+        next().arrive();
+        Digest complete = index(all.receiveMessage());
+
+        assertThat(revision(Optional.of(complete)).unchanged()).isTrue();
+        assertThat(revision(Optional.of(partial)).newest()).isPresent();
+        assertThat(revision(Optional.empty()).newest()).isPresent();
+
+        join(Platform.of("linux/s390x"));
+        View grown = revision(Optional.of(complete));
+        assertThat(grown.unchanged()).isFalse();
+        assertThat(grown.platforms()).hasSize(3);
+    }
+
+    private View revision(Optional<Digest> complete) {
+        return tag.runCommand((ActorRef<View> replyTo) -> new TagEntity.GetRevision(COMMON, complete, replyTo))
+                .reply();
+    }
+
+    private static Digest index(View view) {
+        return view.newest().orElseThrow().index().digest();
+    }
+
+    @Test
     void whatWasPublishedBeforeAFailureOfTheJournalNeverShrinksAnIndex() throws Exception {
         open(List.of(AMD, ARM));
         TestProbe<View> before = compose(AMD);

@@ -46,7 +46,8 @@ class WaitingPullsTest {
         pulls.see(
                 RevisionSnapshot.of(
                         KEY,
-                        new TagEntity.View(Optional.of(opened), config.platforms(), Optional.empty(), Optional.empty()),
+                        new TagEntity.View(
+                                Optional.of(opened), config.platforms(), Optional.empty(), Optional.empty(), false),
                         Map.of()),
                 Optional.empty());
         Join amd = add(PullBench.AMD, "amd");

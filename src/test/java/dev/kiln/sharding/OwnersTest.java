@@ -18,6 +18,7 @@ import com.typesafe.config.ConfigFactory;
 import dev.kiln.oci.Wire;
 import java.time.Duration;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
@@ -106,6 +107,29 @@ class OwnersTest {
                 .tell(new Down(Cluster.get(dies).selfMember().address()));
 
         assertThat(get(answer)).isEqualTo(new Me("stays"));
+    }
+
+    @Test
+    void answersTakeNoThreadsOfTheirOwn() throws Exception {
+        CountDownLatch dependsOnIt = new CountDownLatch(1);
+        join(stays, stays);
+        ClusterSharding.get(stays)
+                .init(Entity.of(
+                        OWNER,
+                        entity -> Behaviors.receive(Who.class)
+                                .onMessage(Who.class, who -> {
+                                    dependsOnIt.await();
+                                    who.replyTo().tell(new Me("stays"));
+                                    return Behaviors.same();
+                                })
+                                .build()));
+
+        CompletionStage<String> thread =
+                ask(stays).thenApply(me -> Thread.currentThread().getName());
+        dependsOnIt.countDown();
+
+        assertThat(thread.toCompletableFuture().get(SOON.toSeconds(), TimeUnit.SECONDS))
+                .contains("default-dispatcher");
     }
 
     /** As long as the question itself may take: a test that loses it fails by its time-out. */

@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
+import dev.kiln.oci.Digest;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.testing.GitHttp;
@@ -65,6 +66,35 @@ class GitSourceTest {
         assertThat(meaning.ref()).isEqualTo("refs/heads/main");
         assertThat(meaning.observedAt()).isEqualTo(fixture.clock.instant());
         assertThat(fixture.files()).isEmpty();
+    }
+
+    @Test
+    void whatGitSaysOfAllRefsIsToldFromWhatItSaysLater() {
+        GitSource source = fixture.source(origin);
+        origin.ref("refs/heads/other", first);
+        Optional<Digest> before = found(source, "main").refs();
+        assertThat(before).isPresent().isEqualTo(found(source, "other").refs());
+        assertThat(found(fixture.source(origin), "main").refs())
+                .as("of another process")
+                .isEqualTo(before);
+
+        origin.ref("refs/heads/other", second);
+        fixture.clock.pass(Duration.ofSeconds(11));
+        assertThat(found(source, "main").refs()).isPresent().isNotEqualTo(before);
+
+        assertThat(found(source, second.name()).refs()).as("of a commit").isEmpty();
+    }
+
+    @Test
+    void aGitTagThatMayYetTurnOutToNameAFileStandsForItselfAlone() {
+        origin.ref("refs/tags/v1", origin.annotated("v1", first, Constants.OBJ_COMMIT));
+        origin.ref("refs/tags/key", origin.annotated("key", origin.blob(new byte[] {1}), Constants.OBJ_BLOB));
+        GitSource source = fixture.source(origin);
+        assertThat(found(source, "v1").refs()).isEmpty();
+        assertThat(found(source, "key").refs()).isEmpty();
+
+        unknown(source, "1234567");
+        assertThat(found(source, "v1").refs()).as("after a fetch").isPresent();
     }
 
     @Test

@@ -248,9 +248,18 @@ public final class PullBench implements AutoCloseable {
         sources.says(tag, found(tag));
     }
 
+    /** As {@link #means(String)}, when all refs of the source are {@code refs}. */
+    public void means(String tag, String refs) {
+        sources.says(tag, found(tag, Optional.of(Digest.sha256(refs.getBytes(StandardCharsets.UTF_8)))));
+    }
+
     public Meaning.Found found(String tag) {
+        return found(tag, Optional.empty());
+    }
+
+    private Meaning.Found found(String tag, Optional<Digest> refs) {
         return new Meaning.Found(
-                REVISION, "refs/heads/" + tag, "https://git.example.com/team/app.git", clock.instant());
+                REVISION, "refs/heads/" + tag, "https://git.example.com/team/app.git", clock.instant(), refs);
     }
 
     public static Pull pull(String tag) {
