@@ -15,8 +15,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 
 /**
- * Links as small JSON files. The two kinds lie in two folders, so that even two nodes at once cannot replace a
- * manifest's link by a blob's. Thread-safe.
+ * Links as small JSON files. The two kinds lie in two folders: a digest may have a link of each, and none replaces the
+ * other. Thread-safe.
  */
 final class FileLinks implements Links {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -43,12 +43,9 @@ final class FileLinks implements Links {
 
     @Override
     public void publish(RepositoryName repository, Digest digest, Link link) throws IOException {
-        Path manifest = place.of(repository, Kind.MANIFEST, digest);
         Path name = place.of(repository, link.kind(), digest);
         try {
-            if (link.kind() == Kind.BLOB && Files.exists(manifest)) {
-                names.confirm(manifest);
-            } else if (read(name, digest).equals(Optional.of(link))) {
+            if (read(name, digest).equals(Optional.of(link))) {
                 names.confirm(name);
             } else {
                 write(name, JSON.writeValueAsBytes(link));
@@ -60,8 +57,13 @@ final class FileLinks implements Links {
 
     @Override
     public Optional<Link> find(RepositoryName repository, Digest digest) throws IOException {
-        Optional<Link> manifest = read(place.of(repository, Kind.MANIFEST, digest), digest);
-        return manifest.isPresent() ? manifest : read(place.of(repository, Kind.BLOB, digest), digest);
+        Optional<Link> manifest = find(repository, Kind.MANIFEST, digest);
+        return manifest.isPresent() ? manifest : find(repository, Kind.BLOB, digest);
+    }
+
+    /** The link of one kind, whether or not there is one of the other. */
+    Optional<Link> find(RepositoryName repository, Kind kind, Digest digest) throws IOException {
+        return read(place.of(repository, kind, digest), digest);
     }
 
     private static Optional<Link> read(Path name, Digest digest) throws IOException {

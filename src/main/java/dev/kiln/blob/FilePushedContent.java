@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Pushed content in files that several processes may share. A link comes before the bytes: bytes without a link may go at
@@ -51,9 +52,22 @@ final class FilePushedContent implements PushedContent {
 
     @Override
     public Optional<Links.Link> use(RepositoryName repository, Digest digest) throws IOException {
-        Optional<Links.Link> link = links.find(repository, digest);
+        return used(repository, digest, links.find(repository, digest), Instant.MAX);
+    }
+
+    @Override
+    public Optional<Links.Link> useAsBlob(RepositoryName repository, Digest digest) throws IOException {
+        return used(
+                repository,
+                digest,
+                links.findBlob(repository, digest),
+                clock.instant().minus(terms.imprecision()));
+    }
+
+    private Optional<Links.Link> used(
+            RepositoryName repository, Digest digest, Optional<Links.Link> link, Instant before) throws IOException {
         return link.isPresent()
-                        && links.touch(repository, digest, clock.instant().minus(terms.imprecision()))
+                        && links.touch(repository, digest, before)
                         && blobs.find(digest).isPresent()
                 ? link
                 : Optional.empty();
@@ -103,8 +117,13 @@ final class FilePushedContent implements PushedContent {
     }
 
     @Override
-    public boolean remove(RepositoryName repository, Digest digest, Optional<Instant> untouchedSince)
+    public boolean remove(
+            RepositoryName repository,
+            Digest digest,
+            Set<Links.Kind> kinds,
+            Optional<Instant> untouchedSince,
+            Decision decision)
             throws IOException {
-        return links.remove(repository, digest, untouchedSince);
+        return links.remove(repository, digest, kinds, untouchedSince, decision);
     }
 }

@@ -1,15 +1,20 @@
 package dev.kiln.blob;
 
+import dev.kiln.blob.UploadFolders.Chunks;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** A chunk that is being written to the staging folder. */
 final class FileUploadChunk implements UploadChunk {
@@ -18,14 +23,25 @@ final class FileUploadChunk implements UploadChunk {
     private final Path session;
     private final long from;
     private final StagedFile file;
-    private final Out out;
+    private final boolean atEnd;
 
-    FileUploadChunk(FileUploads uploads, RepositoryName repository, Path session, long from, StagedFile file) {
+    /** By the clock of the file system, as the times of other chunks are. */
+    private final FileTime begun;
+
+    private final Out out;
+    private boolean flushed;
+
+    /** @param atEnd whether it follows on what was acknowledged before it began, though that shows later */
+    FileUploadChunk(
+            FileUploads uploads, RepositoryName repository, Path session, long from, StagedFile file, boolean atEnd)
+            throws IOException {
         this.uploads = uploads;
         this.repository = repository;
         this.session = session;
         this.from = from;
         this.file = file;
+        this.atEnd = atEnd;
+        begun = Files.getLastModifiedTime(file.path());
         out = new Out();
     }
 
@@ -41,34 +57,56 @@ final class FileUploadChunk implements UploadChunk {
 
     @Override
     public long commit() throws IOException {
-        file.commit(() -> {
-            file.drain();
-            // A file without bytes would stand in the way of the chunk that comes next.
-            if (file.size() > 0) {
-                uploads.acknowledge(session, from, file);
+        flush();
+        Chunks before = before();
+        // Two writers at once: the other one's bytes came while these did.
+        for (Path chunk : before.files()) {
+            if (atEnd
+                    && before.size() > from
+                    && Files.getLastModifiedTime(chunk).compareTo(begun) > 0) {
+                throw new Uploads.OffsetException(before.size());
             }
-        });
-        return from + file.size();
+        }
+        // A file without bytes would stand in the way of the chunk that comes next.
+        if (file.size() > 0) {
+            uploads.acknowledge(session, before.size(), file, hash(before));
+        }
+        return before.size() + file.size();
     }
 
     @Override
     public Descriptor finish(Digest expected) throws IOException {
-        Descriptor[] published = new Descriptor[1];
-        file.commit(() -> {
-            file.drain();
-            file.force();
-            UploadFolders.Chunks before = uploads.folders().chunks(session);
-            if (before.size() != from) {
-                throw new Uploads.OffsetException(before.size());
-            }
-            List<Path> all = new ArrayList<>(before.files());
-            if (file.size() > 0) {
-                all.add(file.path());
-            }
-            published[0] = uploads.publish(
-                    repository, session, new UploadFolders.Chunks(all, from + file.size()), file.hash(), expected);
-        });
-        return published[0];
+        flush();
+        Chunks before = before();
+        List<Path> all = new ArrayList<>(before.files());
+        if (file.size() > 0) {
+            all.add(file.path());
+        }
+        return uploads.publish(
+                repository, session, new Chunks(all, before.size() + file.size()), hash(before), expected);
+    }
+
+    private void flush() throws IOException {
+        if (!flushed) {
+            file.commit(() -> {
+                file.drain();
+                file.force();
+            });
+            flushed = true;
+        }
+    }
+
+    private Chunks before() throws IOException {
+        Chunks before = uploads.folders().chunks(session);
+        if (before.size() != from && !(atEnd && before.size() > from)) {
+            throw new Uploads.OffsetException(before.size());
+        }
+        return before;
+    }
+
+    /** The bytes were hashed as those that follow on what was seen when they came. */
+    private Optional<MessageDigest> hash(Chunks before) {
+        return before.size() == from ? file.hash() : Optional.empty();
     }
 
     @Override

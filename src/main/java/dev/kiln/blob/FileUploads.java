@@ -93,13 +93,24 @@ final class FileUploads implements Uploads {
         if (from != before.size()) {
             throw new OffsetException(before.size());
         }
+        return append(repository, folder, before, false);
+    }
+
+    @Override
+    public UploadChunk append(RepositoryName repository, String id) throws IOException {
+        Path folder = folders.find(repository, id);
+        return append(repository, folder, folders.chunks(folder), true);
+    }
+
+    private UploadChunk append(RepositoryName repository, Path folder, Chunks before, boolean atEnd)
+            throws IOException {
         if (before.files().size() >= MAX_CHUNKS) {
             throw new TooManyChunksException(MAX_CHUNKS);
         }
         terms.requireSpace();
         folders.touch(folder);
-        StagedFile file = new StagedFile(staging.newFile(), layout.root(), hash(folder, from));
-        return new FileUploadChunk(this, repository, folder, from, file);
+        StagedFile file = new StagedFile(staging.newFile(), layout.root(), hash(folder, before.size()));
+        return new FileUploadChunk(this, repository, folder, before.size(), file, atEnd);
     }
 
     @Override
@@ -144,9 +155,13 @@ final class FileUploads implements Uploads {
         }
     }
 
-    /** @throws OffsetException when another chunk begins there */
-    void acknowledge(Path folder, long from, StagedFile chunk) throws IOException {
-        chunk.force();
+    /**
+     * Makes a flushed chunk a part of its session.
+     *
+     * @param hash of all up to its end, if it is known
+     * @throws OffsetException when another chunk begins there
+     */
+    void acknowledge(Path folder, long from, StagedFile chunk, Optional<MessageDigest> hash) throws IOException {
         try {
             Files.createLink(folder.resolve(Long.toString(from)), chunk.path());
             folders.touch(folder);
@@ -158,8 +173,10 @@ final class FileUploads implements Uploads {
             throw new OffsetException(folders.chunks(folder).size());
         } catch (NoSuchFileException e) {
             throw new NoSuchUploadException();
+        } catch (IOException e) {
+            throw DiskFullException.orOther(e, layout.root());
         }
-        chunk.hash().ifPresent(hash -> hashes.put(new Position(folder, from + chunk.size()), copy(hash)));
+        hash.ifPresent(known -> hashes.put(new Position(folder, from + chunk.size()), copy(known)));
     }
 
     /** @param hash of all the chunks, if it is known */

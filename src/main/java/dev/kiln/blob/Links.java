@@ -9,9 +9,10 @@ import java.util.Optional;
  * Which digests belong to which repository. A digest is served only through a repository that has a link to it. Blocking.
  */
 public interface Links {
-    /** Publishes a link, flushed to disk before it returns, atomic, idempotent. Never replaces a manifest's link by a blob's. */
+    /** Publishes a link, flushed to disk before it returns, atomic, idempotent. A link of the other kind stays. */
     void publish(RepositoryName repository, Digest digest, Link link) throws IOException;
 
+    /** The link of a digest; the manifest's where it has one of each kind. */
     Optional<Link> find(RepositoryName repository, Digest digest) throws IOException;
 
     /**

@@ -12,8 +12,10 @@ import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -43,13 +45,19 @@ final class PushedLinks {
         return files.find(repository, digest);
     }
 
+    /** The link by which a digest is a blob: the same bytes may be a manifest as well, and be deleted as one. */
+    Optional<Links.Link> findBlob(RepositoryName repository, Digest digest) throws IOException {
+        Optional<Links.Link> blob = files.find(repository, Links.Kind.BLOB, digest);
+        return blob.isPresent() ? blob : files.find(repository, Links.Kind.MANIFEST, digest);
+    }
+
     /** As {@link Links#publish}; the link is then used now. */
     void publish(RepositoryName repository, Digest digest, Links.Kind kind, String mediaType, long size)
             throws IOException {
         Links.Link link = new Links.Link(kind, mediaType, size, ORIGIN);
         for (int i = 0; i < TRIES; i++) {
             files.publish(repository, digest, link);
-            if (touch(repository, digest, Instant.MAX)) {
+            if (touch(layout.pushedLink(repository, kind, digest), Instant.MAX)) {
                 recent.add(repository, digest);
                 return;
             }
@@ -59,47 +67,69 @@ final class PushedLinks {
     }
 
     /**
-     * Says that a link is used now.
+     * Says that a digest's links are used now.
      *
      * @param before a link that was used since then is left as it is
-     * @return whether it is there
+     * @return whether there is one
      */
     boolean touch(RepositoryName repository, Digest digest, Instant before) throws IOException {
         boolean there = false;
-        for (Path file : places(repository, digest)) {
-            try {
-                if (time(file).isBefore(before)) {
-                    Files.setLastModifiedTime(file, FileTime.from(clock.instant()));
-                }
-                there = true;
-            } catch (NoSuchFileException e) {
-                // Not of this kind.
-            }
+        for (Links.Kind kind : Links.Kind.values()) {
+            there |= touch(layout.pushedLink(repository, kind, digest), before);
         }
         return there;
     }
 
-    /**
-     * Removes a link.
-     *
-     * @param untouchedSince one that was used since then stays; empty: whenever it was used
-     * @return whether there is none any more
-     */
-    boolean remove(RepositoryName repository, Digest digest, Optional<Instant> untouchedSince) throws IOException {
-        if (untouchedSince.isPresent()
-                && find(repository, digest).isPresent()
-                && !isUnused(repository, digest, untouchedSince.get())) {
+    private boolean touch(Path file, Instant before) throws IOException {
+        try {
+            if (time(file).isBefore(before)) {
+                Files.setLastModifiedTime(file, FileTime.from(clock.instant()));
+            }
+            return true;
+        } catch (NoSuchFileException e) {
             return false;
         }
+    }
+
+    /**
+     * Removes the links of these kinds.
+     *
+     * @param untouchedSince what was used since then stays; empty: whenever it was used
+     * @return whether there is none of them any more
+     */
+    boolean remove(
+            RepositoryName repository,
+            Digest digest,
+            Set<Links.Kind> kinds,
+            Optional<Instant> untouchedSince,
+            PushedContent.Decision decision)
+            throws IOException {
+        Map<Path, Instant> seen = new HashMap<>();
+        for (Links.Kind kind : kinds) {
+            Path file = layout.pushedLink(repository, kind, digest);
+            try {
+                seen.put(file, time(file));
+            } catch (NoSuchFileException e) {
+                // Not of this kind.
+            }
+        }
+        if (untouchedSince.isPresent()
+                && seen.values().stream().anyMatch(time -> !time.isBefore(untouchedSince.get()))) {
+            return false;
+        }
+        decision.confirm();
         boolean gone = true;
-        for (Path file : places(repository, digest)) {
-            gone &= remove(file, untouchedSince);
+        for (Map.Entry<Path, Instant> link : seen.entrySet()) {
+            gone &= remove(link.getKey(), link.getValue());
         }
         return gone;
     }
 
-    /** Looked at once more where nobody finds it: who used it at this moment, and was told that it is there, keeps it. */
-    private boolean remove(Path file, Optional<Instant> untouchedSince) throws IOException {
+    /**
+     * Looked at once more where nobody finds it: who has used it meanwhile, and was told that it is there, keeps it. Another
+     * time than before says so, whichever of two nodes' clocks is ahead.
+     */
+    private boolean remove(Path file, Instant seen) throws IOException {
         Path aside = staging.newFile();
         try {
             Files.move(file, aside, StandardCopyOption.ATOMIC_MOVE);
@@ -107,22 +137,17 @@ final class PushedLinks {
             return true;
         }
         try {
-            if (untouchedSince.isPresent() && !time(aside).isBefore(untouchedSince.get())) {
-                Files.createLink(file, aside);
-                return false;
+            if (time(aside).equals(seen)) {
+                return true;
             }
-            return true;
+            Files.createLink(file, aside);
+            DurableNames.flush(file.getParent());
+            return false;
         } catch (FileAlreadyExistsException e) {
             return false;
         } finally {
             Files.delete(aside);
         }
-    }
-
-    private List<Path> places(RepositoryName repository, Digest digest) {
-        return List.of(
-                layout.pushedLink(repository, Links.Kind.MANIFEST, digest),
-                layout.pushedLink(repository, Links.Kind.BLOB, digest));
     }
 
     private static Instant time(Path file) throws IOException {
@@ -132,9 +157,9 @@ final class PushedLinks {
     /** Whether there is a link, and none that was used since then. */
     boolean isUnused(RepositoryName repository, Digest digest, Instant since) throws IOException {
         boolean there = false;
-        for (Path file : places(repository, digest)) {
+        for (Links.Kind kind : Links.Kind.values()) {
             try {
-                if (!time(file).isBefore(since)) {
+                if (!time(layout.pushedLink(repository, kind, digest)).isBefore(since)) {
                     return false;
                 }
                 there = true;

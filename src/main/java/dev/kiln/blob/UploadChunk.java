@@ -6,8 +6,9 @@ import java.io.IOException;
 import java.io.OutputStream;
 
 /**
- * Bytes on their way into an upload session. Write to {@link #out}, then {@link #commit} or {@link #finish} once; closing
- * without either leaves nothing behind. Used by one thread at a time.
+ * Bytes on their way into an upload session. Write to {@link #out}, then {@link #commit} or {@link #finish}; either may be
+ * repeated where it failed for what the session has before these bytes. Closing without either leaves nothing behind. Used by
+ * one thread at a time.
  */
 public interface UploadChunk extends AutoCloseable {
     /** Where the bytes go. Buffered. Fails with a {@link LowOnSpaceException} once a disk is below its limit. */

@@ -39,6 +39,12 @@ public interface Uploads {
     UploadChunk append(RepositoryName repository, String id, long from) throws IOException;
 
     /**
+     * As {@link #append(RepositoryName, String, long)}, for bytes that follow on all that was acknowledged before this, also
+     * on what another node has taken and what shows only later.
+     */
+    UploadChunk append(RepositoryName repository, String id) throws IOException;
+
+    /**
      * Makes what is acknowledged a blob of the repository, flushed to disk, and ends the session. After a failure it can be
      * repeated.
      *

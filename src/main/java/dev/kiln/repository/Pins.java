@@ -21,22 +21,34 @@ final class Pins {
     private static final int MAX_PINS = 1000;
     private static final int MAX_DIGESTS = 100_000;
 
-    private record Pin(List<Digest> digests, Instant until) {}
+    private record Pin(Object push, List<Digest> digests, Instant until) {}
 
     /** In the order in which they end. */
     private final Map<Long, Pin> pins = new LinkedHashMap<>();
+
+    /** The pin of each push. */
+    private final Map<Object, Long> numbers = new HashMap<>();
 
     private final Map<Digest, Integer> pinned = new HashMap<>();
     private int digests;
     private long last;
 
-    /** A new pin's number; empty when there are too many. */
-    OptionalLong pin(List<Digest> wanted, Instant now) {
+    /**
+     * A pin's number; empty when there are too many.
+     *
+     * @param push whose pin it is: as long as it has one, it gets no second
+     */
+    OptionalLong pin(Object push, List<Digest> wanted, Instant now) {
         expire(now);
+        Long before = numbers.get(push);
+        if (before != null) {
+            return OptionalLong.of(before);
+        }
         if (pins.size() >= MAX_PINS || digests + wanted.size() > MAX_DIGESTS) {
             return OptionalLong.empty();
         }
-        pins.put(++last, new Pin(List.copyOf(wanted), now.plus(LIFE)));
+        pins.put(++last, new Pin(push, List.copyOf(wanted), now.plus(LIFE)));
+        numbers.put(push, last);
         digests += wanted.size();
         wanted.forEach(digest -> pinned.merge(digest, 1, Integer::sum));
         return OptionalLong.of(last);
@@ -71,6 +83,7 @@ final class Pins {
     }
 
     private void unpin(Pin pin) {
+        numbers.remove(pin.push());
         digests -= pin.digests().size();
         pin.digests().forEach(digest -> pinned.compute(digest, (d, count) -> count == 1 ? null : count - 1));
     }

@@ -34,11 +34,12 @@ public sealed interface RepositoryCommand extends Wire {
          * None of it goes.
          *
          * @param incarnation of the entity, which forgets its pins when it moves
-         * @param manifests those of what is pinned that were pushed as manifests
+         * @param manifests those of what is pinned that were pushed as manifests; a node of an older version says nothing
+         *     of them
          */
         record Pinned(String incarnation, long pin, Set<Digest> manifests) implements BeginAnswer {
             public Pinned {
-                manifests = Set.copyOf(manifests);
+                manifests = manifests == null ? Set.of() : Set.copyOf(manifests);
             }
         }
 

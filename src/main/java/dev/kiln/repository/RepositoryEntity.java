@@ -16,6 +16,7 @@ import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
 import akka.persistence.typed.javadsl.RetentionCriteria;
 import akka.persistence.typed.javadsl.SignalHandler;
+import dev.kiln.blob.Links;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.repository.RepositoryCommand.Begin;
@@ -67,14 +68,18 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private static final int MAX_DEFERRED = 256;
     private static final Duration RETRY = Duration.ofSeconds(10);
 
-    /** The removal of a link has come to an end. */
-    private record Unlinked(
-            String incarnation,
-            Digest digest,
-            Outcome outcome,
-            String failure,
-            Optional<ActorRef<DeleteAnswer>> replyTo)
+    /** To end, but not in the middle of a removal: the next owner would not know of it. */
+    record Stop() implements RepositoryCommand.Own {}
+
+    /** The removal of a digest's links of some kinds. */
+    private record Removal(long number, Digest digest, Set<Links.Kind> kinds) {}
+
+    /** A removal has come to an end. */
+    private record Unlinked(Removal removal, Outcome outcome, String failure, Optional<ActorRef<DeleteAnswer>> replyTo)
             implements RepositoryCommand.Own {}
+
+    /** Removals that an earlier life began have ended, heard of or not. */
+    private record Forget(Set<Removal> removals) implements RepositoryCommand.Own {}
 
     private enum Outcome {
         GONE,
@@ -95,8 +100,11 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private String incarnation = "";
 
     private Pins pins = new Pins();
-    /** Links that are being removed now. */
-    private final Set<Digest> removing = new HashSet<>();
+    /** What is being removed now. It goes on while the journal fails and this recovers. */
+    private final Set<Removal> removing = new HashSet<>();
+
+    private long removals;
+    private boolean stopping;
     /** Pushes that wait for the end of a removal. */
     private final List<Begin> deferred = new ArrayList<>();
 
@@ -169,8 +177,13 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 .onSignal(RecoveryCompleted.instance(), state -> {
                     incarnation = UUID.randomUUID().toString();
                     pins = new Pins();
-                    removing.clear();
                     deferred.clear();
+                    if (!removing.isEmpty()) {
+                        timers.startSingleTimer(new Forget(Set.copyOf(removing)), RETRY);
+                    }
+                    if (stopping) {
+                        context.getSelf().tell(new Stop());
+                    }
                     unlinkNext(state);
                 })
                 .build();
@@ -217,6 +230,18 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 })
                 .onCommand(Drop.class, this::onDrop)
                 .onCommand(Unlinked.class, this::onUnlinked)
+                .onCommand(Forget.class, (state, forget) -> {
+                    removing.removeAll(forget.removals());
+                    resume(state);
+                    unlinkNext(state);
+                    return stopping && removing.isEmpty()
+                            ? Effect().stop()
+                            : Effect().none();
+                })
+                .onCommand(Stop.class, (state, stop) -> {
+                    stopping = true;
+                    return removing.isEmpty() ? Effect().stop() : Effect().none();
+                })
                 .onCommand(RetryUnlinking.class, (state, retry) -> {
                     unlinkNext(state);
                     return Effect().none();
@@ -226,7 +251,10 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
 
     private Effect<RepositoryEvent, RepositoryState> onBegin(RepositoryState state, Begin begin) {
         if (!isBeingRemoved(state, begin)) {
+            // Who gets no answer in time sends the same question again.
             pin(state, begin);
+        } else if (deferred.contains(begin)) {
+            return Effect().none();
         } else if (deferred.size() < MAX_DEFERRED) {
             deferred.add(begin);
         } else {
@@ -236,11 +264,11 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     }
 
     private boolean isBeingRemoved(RepositoryState state, Begin begin) {
-        return begin.digests().stream().anyMatch(digest -> removing.contains(digest) || state.isUnlinked(digest));
+        return begin.digests().stream().anyMatch(digest -> isRemoving(digest) || state.isUnlinked(digest));
     }
 
     private void pin(RepositoryState state, Begin begin) {
-        OptionalLong pin = pins.pin(begin.digests(), clock.instant());
+        OptionalLong pin = pins.pin(begin.replyTo(), begin.digests(), clock.instant());
         begin.replyTo()
                 .tell(
                         pin.isPresent()
@@ -324,56 +352,73 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
         Optional<String> need = state.manifest(digest).isPresent()
                 ? Optional.of("it is a manifest: delete it as one")
                 : need(state, digest);
+        // The link of a manifest that was deleted is about to go by itself.
+        Set<Links.Kind> kinds =
+                state.isUnlinked(digest) ? Set.of(Links.Kind.BLOB) : Set.of(Links.Kind.BLOB, Links.Kind.MANIFEST);
         if (need.isPresent()) {
             drop.replyTo().tell(new DeleteAnswer.Refused(need.get()));
-        } else if (state.isUnlinked(digest) || removing.contains(digest)) {
-            // It was a manifest whose link is about to go, or somebody else has deleted it at this moment.
+        } else if (isRemoving(digest, Links.Kind.BLOB)) {
+            // Somebody else has deleted it at this moment.
             drop.replyTo().tell(new DeleteAnswer.Unknown());
         } else {
-            unlink(digest, drop.untouchedSince(), Optional.of(drop.replyTo()));
+            unlink(digest, kinds, drop.untouchedSince(), Optional.of(drop.replyTo()));
         }
         return Effect().none();
     }
 
-    private void unlink(Digest digest, Optional<Instant> untouchedSince, Optional<ActorRef<DeleteAnswer>> replyTo) {
-        removing.add(digest);
-        String life = incarnation;
-        context.pipeToSelf(unlinker.unlink(name, digest, untouchedSince), (gone, failure) -> {
+    private boolean isRemoving(Digest digest) {
+        return removing.stream().anyMatch(removal -> removal.digest().equals(digest));
+    }
+
+    private boolean isRemoving(Digest digest, Links.Kind kind) {
+        return removing.stream()
+                .anyMatch(removal ->
+                        removal.digest().equals(digest) && removal.kinds().contains(kind));
+    }
+
+    private void unlink(
+            Digest digest,
+            Set<Links.Kind> kinds,
+            Optional<Instant> untouchedSince,
+            Optional<ActorRef<DeleteAnswer>> replyTo) {
+        Removal removal = new Removal(++removals, digest, kinds);
+        removing.add(removal);
+        context.pipeToSelf(unlinker.unlink(name, digest, kinds, untouchedSince), (gone, failure) -> {
             Outcome outcome = failure != null ? Outcome.FAILED : gone ? Outcome.GONE : Outcome.KEPT;
-            return new Unlinked(life, digest, outcome, String.valueOf(failure), replyTo);
+            return new Unlinked(removal, outcome, String.valueOf(failure), replyTo);
         });
     }
 
     /** Links of deleted manifests go one after the other. */
     private void unlinkNext(RepositoryState state) {
         state.nextUnlinked()
-                .filter(digest -> !removing.contains(digest))
-                .ifPresent(digest -> unlink(digest, Optional.empty(), Optional.empty()));
+                .filter(digest -> !stopping && !isRemoving(digest, Links.Kind.MANIFEST))
+                .ifPresent(digest -> unlink(digest, Set.of(Links.Kind.MANIFEST), Optional.empty(), Optional.empty()));
     }
 
     private Effect<RepositoryEvent, RepositoryState> onUnlinked(RepositoryState state, Unlinked unlinked) {
+        Removal removal = unlinked.removal();
         if (unlinked.outcome() == Outcome.FAILED) {
-            context.getLog().error("could not remove the link of {}: {}", unlinked.digest(), unlinked.failure());
+            context.getLog().error("could not remove the link of {}: {}", removal.digest(), unlinked.failure());
         }
         unlinked.replyTo().ifPresent(replyTo -> replyTo.tell(answer(unlinked.outcome())));
-        if (!unlinked.incarnation().equals(incarnation)) {
-            return Effect().none();
-        }
-        removing.remove(unlinked.digest());
-        if (!state.isUnlinked(unlinked.digest())) {
+        boolean known = removing.remove(removal);
+        boolean last = stopping && removing.isEmpty();
+        if (!known || !removal.kinds().contains(Links.Kind.MANIFEST) || !state.isUnlinked(removal.digest())) {
             resume(state);
-            return Effect().none();
+            return last ? Effect().stop() : Effect().none();
         }
-        if (unlinked.outcome() == Outcome.FAILED) {
+        if (unlinked.outcome() != Outcome.GONE) {
             timers.startSingleTimer(new RetryUnlinking(), RETRY);
-            return Effect().none();
+            return last ? Effect().stop() : Effect().none();
         }
-        return Effect()
-                .persist(new RepositoryEvent.LinkRemoved(unlinked.digest(), clock.instant()))
-                .thenRun(next -> {
+        var recorded = Effect()
+                .persist(new RepositoryEvent.LinkRemoved(removal.digest(), clock.instant()))
+                .thenRun((RepositoryState next) -> {
                     resume(next);
                     unlinkNext(next);
                 });
+        return last ? recorded.thenStop() : recorded;
     }
 
     private static DeleteAnswer answer(Outcome outcome) {

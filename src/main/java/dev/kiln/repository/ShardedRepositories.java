@@ -41,9 +41,10 @@ public final class ShardedRepositories implements Repositories {
     public static ShardedRepositories init(ActorSystem<?> system, int maxManifests, Unlinker unlinker, Clock clock) {
         ShardedRepositories repositories = new ShardedRepositories(system);
         repositories.sharding.init(Entity.of(
-                RepositoryEntity.TYPE_KEY,
-                entity -> RepositoryEntity.create(
-                        new RepositoryName(entity.getEntityId()), maxManifests, unlinker, clock)));
+                        RepositoryEntity.TYPE_KEY,
+                        entity -> RepositoryEntity.create(
+                                new RepositoryName(entity.getEntityId()), maxManifests, unlinker, clock))
+                .withStopMessage(new RepositoryEntity.Stop()));
         return repositories;
     }
 

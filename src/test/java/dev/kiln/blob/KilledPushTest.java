@@ -18,11 +18,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What another node finds when one is killed between any two of its steps. */
 class KilledPushTest {
+    private static final Set<Links.Kind> BOTH = Set.of(Links.Kind.values());
     private static final RepositoryName APP = new RepositoryName("team/app");
     private static final RepositoryName OTHER = new RepositoryName("team/other");
     private static final PushTerms TERMS = new PushTerms(Duration.ofHours(1), Duration.ofMillis(1), List.of());
@@ -157,9 +159,9 @@ class KilledPushTest {
                     pushed.mount(APP, OTHER, digest);
                 },
                 (pushed, sweep) -> {
-                    pushed.remove(APP, digest, Optional.empty());
+                    pushed.remove(APP, digest, BOTH, Optional.empty(), () -> {});
                     sweepAll(sweep);
-                    pushed.remove(OTHER, digest, Optional.of(Instant.EPOCH));
+                    pushed.remove(OTHER, digest, BOTH, Optional.of(Instant.EPOCH), () -> {});
                     sweepAll(sweep);
                 },
                 (pushed, folder) -> assertThat(read(folder, OTHER, digest)).hasValue(bytes));
@@ -172,7 +174,7 @@ class KilledPushTest {
         killAnywhere(
                 (pushed, sweep) -> {
                     push(pushed, bytes);
-                    pushed.remove(APP, digest, Optional.empty());
+                    pushed.remove(APP, digest, BOTH, Optional.empty(), () -> {});
                 },
                 (pushed, sweep) -> {
                     for (int round = 0; round < 3; round++) {

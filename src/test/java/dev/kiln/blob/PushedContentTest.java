@@ -17,6 +17,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Pushed links and bytes: what is found, what counts as used, what goes and what comes back. */
 class PushedContentTest {
+    private static final Set<Links.Kind> BOTH = Set.of(Links.Kind.values());
     private static final RepositoryName APP = new RepositoryName("team/app");
     private static final RepositoryName OTHER = new RepositoryName("team/app/sub");
     private static final Duration GRACE = Duration.ofHours(24);
@@ -122,6 +124,28 @@ class PushedContentTest {
     }
 
     @Test
+    void whatWasPushedAsABlobAndAsAManifestGoesAsTheOneAndStaysAsTheOther() throws Exception {
+        Descriptor manifest = new Descriptor("application/x", LAYER, BYTES.length);
+        pushed.publishManifest(APP, manifest, BYTES);
+        push(pushed, APP, BYTES);
+        assertThat(elsewhere.useAsBlob(APP, LAYER).map(Links.Link::kind)).contains(Links.Kind.BLOB);
+
+        assertThat(pushed.remove(APP, LAYER, Set.of(Links.Kind.MANIFEST), Optional.empty(), () -> {}))
+                .isTrue();
+        assertThat(there.content().links().find(APP, LAYER).map(Links.Link::kind))
+                .contains(Links.Kind.BLOB);
+
+        pushed.publishManifest(APP, manifest, BYTES);
+        assertThat(pushed.remove(APP, LAYER, Set.of(Links.Kind.BLOB), Optional.empty(), () -> {}))
+                .isTrue();
+        assertThat(there.content().links().find(APP, LAYER).map(Links.Link::kind))
+                .contains(Links.Kind.MANIFEST);
+        assertThat(elsewhere.useAsBlob(APP, LAYER).map(Links.Link::kind))
+                .as("a manifest is a blob too")
+                .contains(Links.Kind.MANIFEST);
+    }
+
+    @Test
     void aPushIsSeenAtOnceByWhoWasToldThatItIsNotThere() throws Exception {
         assertThat(isThere(APP, LAYER)).isFalse();
 
@@ -137,7 +161,7 @@ class PushedContentTest {
         assertThat(there.content().links().find(APP, LAYER))
                 .hasValueSatisfying(link -> assertThat(link.origin()).isEqualTo("a build"));
 
-        assertThat(pushed.remove(APP, LAYER, Optional.empty())).isTrue();
+        assertThat(pushed.remove(APP, LAYER, BOTH, Optional.empty(), () -> {})).isTrue();
         clock.advance(GRACE.multipliedBy(3));
         sweepBytes();
         clock.advance(GRACE.multipliedBy(3));
@@ -181,20 +205,21 @@ class PushedContentTest {
     void aLinkIsUnusedWhenNobodyAskedForItForTheGraceTime() throws Exception {
         push(pushed, APP, BYTES);
         clock.advance(GRACE);
-        assertThat(pushed.remove(APP, LAYER, Optional.of(sweep.unusedSince())))
+        assertThat(pushed.remove(APP, LAYER, BOTH, Optional.of(sweep.unusedSince()), () -> {}))
                 .as("it is young")
                 .isFalse();
         assertThat(elsewhere.use(APP, LAYER)).isPresent();
         clock.advance(GRACE);
         assertThat(sweep.unused(APP, List.of(LAYER), sweep.unusedSince())).isEmpty();
-        assertThat(pushed.remove(APP, LAYER, Optional.of(sweep.unusedSince())))
+        assertThat(pushed.remove(APP, LAYER, BOTH, Optional.of(sweep.unusedSince()), () -> {}))
                 .as("it was used")
                 .isFalse();
 
         clock.advance(GRACE);
 
         assertThat(sweep.unused(APP, List.of(LAYER), sweep.unusedSince())).containsExactly(LAYER);
-        assertThat(pushed.remove(APP, LAYER, Optional.of(sweep.unusedSince()))).isTrue();
+        assertThat(pushed.remove(APP, LAYER, BOTH, Optional.of(sweep.unusedSince()), () -> {}))
+                .isTrue();
         assertThat(isThere(APP, LAYER)).isFalse();
         assertThat(elsewhere.use(APP, LAYER)).isEmpty();
     }
@@ -204,22 +229,64 @@ class PushedContentTest {
         push(pushed, APP, BYTES);
         clock.advance(GRACE.multipliedBy(2));
         push(elsewhere, APP, BYTES);
-        assertThat(pushed.remove(APP, LAYER, Optional.of(sweep.unusedSince()))).isFalse();
+        assertThat(pushed.remove(APP, LAYER, BOTH, Optional.of(sweep.unusedSince()), () -> {}))
+                .isFalse();
         clock.advance(GRACE.multipliedBy(2));
         elsewhere.mount(APP, OTHER, LAYER);
-        assertThat(pushed.remove(APP, LAYER, Optional.of(sweep.unusedSince()))).isFalse();
-        assertThat(pushed.remove(OTHER, LAYER, Optional.of(sweep.unusedSince())))
+        assertThat(pushed.remove(APP, LAYER, BOTH, Optional.of(sweep.unusedSince()), () -> {}))
                 .isFalse();
+        assertThat(pushed.remove(OTHER, LAYER, BOTH, Optional.of(sweep.unusedSince()), () -> {}))
+                .isFalse();
+    }
+
+    /** Its owner stands still after that, and wakes when the repository has had another one for long. */
+    @Test
+    void whatIsUsedOnceItsRemovalIsConfirmedStays() throws Exception {
+        PushedContent.Decision[] meanwhile = {
+            () -> {
+                clock.advance(Duration.ofSeconds(1));
+                assertThat(elsewhere.use(APP, LAYER)).isPresent();
+            },
+            // a node whose clock is behind
+            () -> {
+                clock.advance(Duration.ofSeconds(-1));
+                assertThat(elsewhere.use(APP, LAYER)).isPresent();
+            },
+            () -> {
+                elsewhere.remove(APP, LAYER, BOTH, Optional.empty(), () -> {});
+                clock.advance(Duration.ofSeconds(1));
+                push(elsewhere, APP, BYTES);
+            },
+        };
+        for (PushedContent.Decision decision : meanwhile) {
+            push(pushed, APP, BYTES);
+            assertThat(pushed.remove(APP, LAYER, BOTH, Optional.empty(), decision))
+                    .isFalse();
+            assertThat(elsewhere.use(APP, LAYER)).isPresent();
+        }
+        assertThat(pushed.remove(APP, LAYER, BOTH, Optional.empty(), () -> {})).isTrue();
+    }
+
+    @Test
+    void nothingGoesWithoutAConfirmedDecision() throws Exception {
+        push(pushed, APP, BYTES);
+
+        assertThatThrownBy(() -> pushed.remove(APP, LAYER, BOTH, Optional.empty(), () -> {
+                    throw new IOException("too late");
+                }))
+                .hasMessage("too late");
+
+        assertThat(isThere(APP, LAYER)).isTrue();
     }
 
     @Test
     void bytesGoWhenNobodyHasALinkAndNobodyWantedThemBackForTheGraceTime() throws Exception {
         push(pushed, APP, BYTES);
         pushed.mount(APP, OTHER, LAYER);
-        pushed.remove(APP, LAYER, Optional.empty());
+        pushed.remove(APP, LAYER, BOTH, Optional.empty(), () -> {});
         sweepBytes();
         assertThat(files("trash")).isEmpty();
-        pushed.remove(OTHER, LAYER, Optional.empty());
+        pushed.remove(OTHER, LAYER, BOTH, Optional.empty(), () -> {});
 
         sweepBytes();
         assertThat(files("pushed")).isEmpty();
@@ -236,7 +303,7 @@ class PushedContentTest {
     @Test
     void bytesComeBackFromTheTrash() throws Exception {
         push(pushed, APP, BYTES);
-        pushed.remove(APP, LAYER, Optional.empty());
+        pushed.remove(APP, LAYER, BOTH, Optional.empty(), () -> {});
         sweepBytes();
         assertThat(files("trash")).hasSize(1);
 

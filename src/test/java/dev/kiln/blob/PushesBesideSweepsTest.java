@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
  * stays, whichever of the two told it.
  */
 class PushesBesideSweepsTest {
+    private static final Set<Links.Kind> BOTH = Set.of(Links.Kind.values());
     private static final RepositoryName APP = new RepositoryName("team/app");
     private static final Duration GRACE = Duration.ofHours(24);
     private static final PushTerms TERMS = new PushTerms(GRACE.multipliedBy(100), GRACE, List.of());
@@ -87,7 +89,7 @@ class PushesBesideSweepsTest {
     };
     /** As the collector has it done. */
     private static final Action DROP = node -> {
-        node.pushed().remove(APP, LAYER, Optional.of(node.sweep().unusedSince()));
+        node.pushed().remove(APP, LAYER, BOTH, Optional.of(node.sweep().unusedSince()), () -> {});
         return Optional.empty();
     };
 
@@ -113,7 +115,7 @@ class PushesBesideSweepsTest {
     private void prepare(Node node, Before before) throws IOException {
         PUSH.on(node);
         if (before != Before.UNUSED) {
-            node.pushed().remove(APP, LAYER, Optional.empty());
+            node.pushed().remove(APP, LAYER, BOTH, Optional.empty(), () -> {});
         }
         if (before == Before.TRASHED) {
             SWEEP.on(node);

@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -215,6 +216,51 @@ class UploadsTest {
         uploads.finish(APP, id, Digest.sha256(ascii("other")));
 
         assertThat(leftovers()).isEmpty();
+    }
+
+    /** What the one wrote shows to the other when its own chunk has come. */
+    @Test
+    void aChunkForTheEndFollowsOnWhatWasThereBeforeItBegan() throws Exception {
+        String id = uploads.open(APP);
+        Path session = new BlobLayout(root).upload(APP, id);
+        append(uploads, id, 0, ascii("one"));
+        Path late = root.resolve("late");
+        Files.move(session.resolve("0"), late);
+        try (UploadChunk chunk = elsewhere.append(APP, id)) {
+            chunk.out().write(ascii("two"));
+            Files.move(late, session.resolve("0"));
+            assertThat(chunk.commit()).isEqualTo(6);
+        }
+        Files.move(session.resolve("3"), late);
+        Digest all = Digest.sha256(ascii("onetwothree"));
+        try (UploadChunk chunk = uploads.append(APP, id)) {
+            chunk.out().write(ascii("three"));
+            assertThatThrownBy(() -> chunk.finish(all)).isInstanceOf(DigestMismatchException.class);
+            Files.move(late, session.resolve("3"));
+            assertThat(chunk.finish(all).size()).isEqualTo(11);
+        }
+        assertThat(read(all)).isEqualTo(ascii("onetwothree"));
+        assertThat(leftovers()).isEmpty();
+    }
+
+    @Test
+    void ofTwoWritersAtTheEndOneWins() throws Exception {
+        String id = uploads.open(APP);
+        try (UploadChunk one = uploads.append(APP, id);
+                UploadChunk other = elsewhere.append(APP, id)) {
+            one.out().write(ascii("one"));
+            other.out().write(ascii("other"));
+
+            assertThat(one.commit()).isEqualTo(3);
+            // written to after the other one began, also where the file system's clock is coarse
+            Files.setLastModifiedTime(
+                    new BlobLayout(root).upload(APP, id).resolve("0"),
+                    FileTime.from(Instant.now().plusSeconds(5)));
+            assertThatThrownBy(other::commit)
+                    .isInstanceOfSatisfying(
+                            OffsetException.class, e -> assertThat(e.offset()).isEqualTo(3));
+        }
+        assertThat(elsewhere.offset(APP, id)).hasValue(3);
     }
 
     @Test

@@ -13,6 +13,7 @@ import akka.util.ByteString;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.BuildLogs;
+import dev.kiln.blob.Links;
 import dev.kiln.blob.PushTerms;
 import dev.kiln.blob.SettlingContent.Word;
 import dev.kiln.blob.SharedFolder;
@@ -30,6 +31,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -43,6 +45,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What two nodes of a cluster tell each other about the folder that they share. */
 class DesksTest {
+    private static final Set<Links.Kind> BOTH = Set.of(Links.Kind.values());
     private static final Duration SOON = Duration.ofMinutes(1);
     private static final Duration SETTLE = Duration.ofMillis(500);
     private static final RepositoryName APP = new RepositoryName("team/app");
@@ -162,7 +165,7 @@ class DesksTest {
 
         assertThat(ask(digest)).isEqualTo(Word.PUBLISHED);
 
-        writer.folder.pushed(terms).remove(APP, digest, Optional.empty());
+        writer.folder.pushed(terms).remove(APP, digest, BOTH, Optional.empty(), () -> {});
         assertThat(ask(digest)).as("what is removed").isEqualTo(Word.ABSENT);
     }
 

@@ -151,6 +151,26 @@ class BadPushesIT {
     }
 
     @Test
+    void anUploadSaysHowFarItIsAndWhatItTakes() {
+        String location = repo.upload();
+        assertThat(repo.chunk("PATCH", location, BLOB, 0, 20).status()).isEqualTo(202);
+
+        for (String method : List.of("GET", "HEAD")) {
+            Answer answer = repo.send(method, location);
+            assertThat(answer.status()).isEqualTo(204);
+            assertThat(answer.header("Range")).isEqualTo("0-19");
+            assertThat(answer.header("Location")).isEqualTo(location);
+        }
+        assertThat(repo.send("HEAD", location + "0").status()).isEqualTo(404);
+        assertThat(repo.send("POST", location).header("Allow")).isEqualTo("GET, HEAD, PATCH, PUT, DELETE");
+        for (String method : List.of("GET", "HEAD", "PUT")) {
+            Answer answer = repo.send(method, "blobs/uploads/");
+            assertThat(answer.status()).isEqualTo(405);
+            assertThat(answer.header("Allow")).isEqualTo("POST");
+        }
+    }
+
+    @Test
     void aBodyOfAnotherLengthThanItsRangeIsRefused() {
         String location = repo.upload();
 
@@ -304,6 +324,30 @@ class BadPushesIT {
             assertThat(repo.delete("manifests/" + digest).status()).isEqualTo(202);
             // Its link may have gone in the very moment between two looks.
             assertThat(repo.delete("blobs/" + digest).status()).isIn(404, 202);
+            assertRefused(repo.get("blobs/" + digest), 404, "BLOB_UNKNOWN");
+        }
+    }
+
+    @Test
+    void aBlobOfTheBytesOfADeletedManifestIsThereWhenItWasTaken() {
+        byte[] index = ("{\"schemaVersion\":2,\"mediaType\":\"" + MediaTypes.OCI_INDEX
+                        + "\",\"manifests\":[],\"annotations\":{\"a\":\"blob\"}}")
+                .getBytes(StandardCharsets.US_ASCII);
+        Digest digest = Digest.sha256(index);
+        for (int i = 0; i < 20; i++) {
+            assertThat(repo.putManifest("both", MediaTypes.OCI_INDEX, index).status())
+                    .isEqualTo(201);
+            assertThat(repo.delete("manifests/" + digest).status()).isEqualTo(202);
+            assertThat(repo.push(index)).isEqualTo(digest);
+            assertThat(repo.head("blobs/" + digest).status()).isEqualTo(200);
+            assertThat(repo.get("blobs/" + digest).status()).isEqualTo(200);
+
+            assertThat(repo.putManifest("both", MediaTypes.OCI_INDEX, index).status())
+                    .isEqualTo(201);
+            assertRefused(repo.delete("blobs/" + digest), 403, "DENIED");
+            assertThat(repo.delete("manifests/" + digest).status()).isEqualTo(202);
+            assertThat(repo.get("blobs/" + digest).status()).isEqualTo(200);
+            assertThat(repo.delete("blobs/" + digest).status()).isEqualTo(202);
             assertRefused(repo.get("blobs/" + digest), 404, "BLOB_UNKNOWN");
         }
     }

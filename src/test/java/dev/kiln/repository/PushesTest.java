@@ -28,12 +28,14 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -137,6 +139,25 @@ class PushesTest {
                         .toCompletableFuture()
                         .join())
                 .isEqualTo(new Outcome.Missing(List.of(Digest.sha256(CHILD))));
+    }
+
+    @Test
+    void aRemovalThatWasDecidedOnTooLongAgoIsNotMade() throws Exception {
+        content.publishManifest(NAME, descriptor(CHILD), CHILD);
+        AtomicLong time = new AtomicLong();
+        Unlinker late = new PromptUnlinker(
+                content,
+                work -> {
+                    time.addAndGet(Duration.ofSeconds(6).toNanos());
+                    work.run();
+                },
+                time::get);
+
+        assertThat(late.unlink(NAME, Digest.sha256(CHILD), Set.of(Links.Kind.MANIFEST), Optional.empty())
+                        .toCompletableFuture())
+                .isCompletedExceptionally();
+
+        assertThat(content.use(NAME, Digest.sha256(CHILD))).isPresent();
     }
 
     @Test

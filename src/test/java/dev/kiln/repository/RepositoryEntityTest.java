@@ -10,8 +10,13 @@ import akka.persistence.testkit.ProcessingSuccess;
 import akka.persistence.testkit.ReadEvents;
 import akka.persistence.testkit.javadsl.EventSourcedBehaviorTestKit;
 import akka.persistence.testkit.javadsl.SnapshotTestKit;
+import akka.serialization.SerializationExtension;
+import akka.serialization.SerializerWithStringManifest;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.cbor.databind.CBORMapper;
 import com.typesafe.config.ConfigFactory;
+import dev.kiln.blob.Links;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
@@ -25,11 +30,13 @@ import dev.kiln.testing.GoldenJournal;
 import dev.kiln.testing.SettableClock;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -64,7 +71,8 @@ class RepositoryEntityTest {
     private static final Tag LATEST = new Tag("latest");
 
     /** A link on its way out, until the test says what became of it. */
-    private record Removal(Digest digest, Optional<Instant> untouchedSince, CompletableFuture<Boolean> gone) {}
+    private record Removal(
+            Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince, CompletableFuture<Boolean> gone) {}
 
     private final BlockingQueue<Removal> removals = new LinkedBlockingQueue<>();
     private final SettableClock clock = new SettableClock(NOW);
@@ -78,9 +86,10 @@ class RepositoryEntityTest {
                 EventSourcedBehaviorTestKit.enabledSerializationSettings().withVerifyState(false));
     }
 
-    private CompletionStage<Boolean> unlink(RepositoryName name, Digest digest, Optional<Instant> untouchedSince) {
+    private CompletionStage<Boolean> unlink(
+            RepositoryName name, Digest digest, Set<Links.Kind> kinds, Optional<Instant> untouchedSince) {
         CompletableFuture<Boolean> gone = new CompletableFuture<>();
-        removals.add(new Removal(digest, untouchedSince, gone));
+        removals.add(new Removal(digest, kinds, untouchedSince, gone));
         return gone;
     }
 
@@ -225,6 +234,28 @@ class RepositoryEntityTest {
         assertThat(repository.getState().unlinked()).isEmpty();
     }
 
+    /** The same bytes were pushed as a blob too. */
+    @Test
+    void aBlobIsDroppedByItselfWhileTheLinkOfItsManifestGoes() throws Exception {
+        push(IMAGE);
+        deleteManifest(IMAGE);
+        Removal manifest = removal();
+        assertThat(manifest.kinds()).containsExactly(Links.Kind.MANIFEST);
+        TestProbe<DeleteAnswer> dropped = drop(IMAGE.digest());
+        Removal blob = removal();
+        assertThat(blob.kinds()).containsExactly(Links.Kind.BLOB);
+
+        blob.gone().complete(true);
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
+        assertThat(repository.getState().unlinked()).containsExactly(IMAGE.digest());
+        TestProbe<BeginAnswer> again = tell(r -> new RepositoryCommand.Begin(List.of(IMAGE.digest()), r));
+        again.expectNoMessage();
+
+        manifest.gone().complete(true);
+        again.expectMessageClass(BeginAnswer.Pinned.class);
+        assertThat(repository.getState().unlinked()).isEmpty();
+    }
+
     @Test
     void aLinkThatWasNotRemovedIsRemovedAfterARestart() throws Exception {
         push(IMAGE);
@@ -238,6 +269,57 @@ class RepositoryEntityTest {
         repository.restart();
         pin(LAYER);
         assertThat(removals).isEmpty();
+    }
+
+    @Test
+    void aLinkThatWasUsedMeanwhileIsLookedAtAgain() throws Exception {
+        push(IMAGE);
+        deleteManifest(IMAGE);
+
+        removal().gone().complete(false);
+
+        assertThat(removal().digest()).isEqualTo(IMAGE.digest());
+        assertThat(repository.getState().unlinked()).containsExactly(IMAGE.digest());
+    }
+
+    @Test
+    void aRemovalIsNotForgottenWhenTheJournalFails() throws Exception {
+        TestProbe<DeleteAnswer> dropped = drop(LAYER);
+        String before = pin(CONFIG).incarnation();
+        repository.persistenceTestKit().failNextPersisted(RepositoryEntity.TYPE_KEY.name() + "|" + NAME);
+        BeginAnswer.Pinned pin = pin(IMAGE.digest());
+        this.<PutAnswer>tell(r -> new RepositoryCommand.Put(pin.incarnation(), pin.pin(), IMAGE, List.of(), ANN, r));
+        TestProbe<BeginAnswer> recovered = tell(r -> new RepositoryCommand.Begin(List.of(CONFIG), r));
+        assertThat(recovered
+                        .expectMessageClass(BeginAnswer.Pinned.class, Duration.ofSeconds(20))
+                        .incarnation())
+                .isNotEqualTo(before);
+
+        TestProbe<BeginAnswer> begun = tell(r -> new RepositoryCommand.Begin(List.of(LAYER), r));
+        begun.expectNoMessage();
+        removal().gone().complete(true);
+
+        begun.expectMessageClass(BeginAnswer.Pinned.class);
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
+    }
+
+    /** The next one would not know of it. */
+    @Test
+    void anOwnerEndsWhenNothingIsBeingRemoved() throws Exception {
+        ActorRef<RepositoryCommand> owner =
+                ACTORS.testKit().spawn(RepositoryEntity.create(new RepositoryName("moved"), 3, this::unlink, clock));
+        TestProbe<DeleteAnswer> dropped = ACTORS.testKit().createTestProbe();
+        owner.tell(new RepositoryCommand.Drop(LAYER, Optional.empty(), dropped.ref()));
+        Removal removal = removal();
+
+        owner.tell(new RepositoryEntity.Stop());
+
+        TestProbe<BeginAnswer> begun = ACTORS.testKit().createTestProbe();
+        owner.tell(new RepositoryCommand.Begin(List.of(CONFIG), begun.ref()));
+        begun.expectMessageClass(BeginAnswer.Pinned.class);
+        removal.gone().complete(true);
+        dropped.expectTerminated(owner, Duration.ofSeconds(20));
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
     }
 
     @Test
@@ -347,6 +429,36 @@ class RepositoryEntityTest {
         assertThat(pin(LAYER)).isNotNull();
     }
 
+    /** Who has no answer yet asks once more, with the same message. */
+    @Test
+    void aPushThatBeginsAgainHasOnePin() throws Exception {
+        TestProbe<DeleteAnswer> dropped = drop(CONFIG);
+        TestProbe<BeginAnswer> waiting = ACTORS.testKit().createTestProbe();
+        TestProbe<BeginAnswer> push = ACTORS.testKit().createTestProbe();
+        for (int i = 0; i < 2; i++) {
+            repository.runCommand(new RepositoryCommand.Begin(List.of(CONFIG), waiting.ref()));
+        }
+        long pin = 0;
+        for (int i = 0; i <= 1000; i++) {
+            repository.runCommand(new RepositoryCommand.Begin(List.of(LAYER), push.ref()));
+            long now = push.expectMessageClass(BeginAnswer.Pinned.class).pin();
+            assertThat(now).isEqualTo(i == 0 ? now : pin);
+            pin = now;
+        }
+        removal().gone().complete(true);
+        assertThat(dropped.receiveMessage()).isEqualTo(new DeleteAnswer.Deleted());
+        waiting.expectMessageClass(BeginAnswer.Pinned.class);
+        waiting.expectNoMessage();
+
+        repository.runCommand(new RepositoryCommand.Release(incarnation(), pin));
+        assertThat(drop(LAYER)).isNotNull();
+        assertThat(removal().digest()).isEqualTo(LAYER);
+    }
+
+    private String incarnation() {
+        return pin(digest("any")).incarnation();
+    }
+
     /** A copy is stored, since the state changes while that is written; and a recovery reads what came after it alone. */
     @Test
     void aLongLifeIsNotGoneThroughAgain() throws Exception {
@@ -386,6 +498,20 @@ class RepositoryEntityTest {
         assertThat(removal().digest()).as("what was under way goes on").isEqualTo(signature.digest());
         assertThat(((DeleteAnswer.Refused) deleteManifest(IMAGE)).message())
                 .contains(INDEX.digest().value());
+    }
+
+    /** While a cluster goes from one version to the next. */
+    @Test
+    void aPinOfANodeThatKnowsNothingOfItsManifestsIsRead() throws IOException {
+        BeginAnswer.Pinned pin = new BeginAnswer.Pinned("life", 7, Set.of(LAYER));
+        SerializerWithStringManifest serializer = (SerializerWithStringManifest)
+                SerializationExtension.get(ACTORS.system()).serializerFor(BeginAnswer.Pinned.class);
+        CBORMapper cbor = new CBORMapper();
+        ObjectNode older = (ObjectNode) cbor.readTree(serializer.toBinary(pin));
+        assertThat(older.remove("manifests")).isNotNull();
+
+        assertThat(serializer.fromBinary(cbor.writeValueAsBytes(older), serializer.manifest(pin)))
+                .isEqualTo(new BeginAnswer.Pinned("life", 7, Set.of()));
     }
 
     @Test

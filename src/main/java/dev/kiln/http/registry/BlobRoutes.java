@@ -95,7 +95,7 @@ final class BlobRoutes {
         try {
             Optional<Links.Link> link = content.content().links().find(key.repository(), key.digest());
             return link.isPresent() && isPushed(link.get())
-                    ? pushing.content().use(key.repository(), key.digest())
+                    ? pushing.content().useAsBlob(key.repository(), key.digest())
                     : link;
         } catch (IOException e) {
             throw new CompletionException(e);

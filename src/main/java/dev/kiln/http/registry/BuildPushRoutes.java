@@ -80,12 +80,24 @@ final class BuildPushRoutes {
         return isOfPush(call, path)
                 ? ask(token, path.name()).thenCompose(open -> ofPush(call, token, path))
                 : CompletableFuture.completedFuture(ErrorResponses.of(
-                        ProblemCode.UNSUPPORTED, "a token is for pushing one image", List.of(Headers.allow(""))));
+                        ProblemCode.UNSUPPORTED,
+                        "a token is for pushing one image",
+                        List.of(Headers.allow(allowed(path)))));
+    }
+
+    private static String allowed(RegistryPath.Named path) {
+        if (path instanceof RegistryPath.Uploads) {
+            return "POST";
+        }
+        if (path instanceof ManifestByDigest) {
+            return "GET, HEAD, PUT";
+        }
+        return path instanceof Blob || path instanceof ManifestByTag ? "GET, HEAD" : "";
     }
 
     private static boolean isOfPush(Call call, RegistryPath.Named path) {
         return (path instanceof RegistryPath.Uploads && call.isPost())
-                || (path instanceof Upload && !call.isHead())
+                || path instanceof Upload
                 || (path instanceof Blob && call.isRead());
     }
 

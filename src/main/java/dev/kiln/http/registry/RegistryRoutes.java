@@ -167,8 +167,8 @@ public final class RegistryRoutes implements Routes {
                     ? referrers.list(call, referrer.name(), referrer.digest())
                     : completed(ReferrerRoutes.none());
         }
-        if (path instanceof Upload upload && config.push() && call.isGet()) {
-            // GET /v2/<name>/blobs/uploads/<id>       end-13
+        if (path instanceof Upload upload && config.push()) {
+            // GET|HEAD /v2/<name>/blobs/uploads/<id>  end-13
             return uploads.handle(call, upload);
         }
         return completed(refused(

@@ -79,7 +79,7 @@ final class UploadRoutes {
 
     /** {@code POST /v2/<name>/blobs/uploads/?digest=<digest>}: all of it in one request, or nothing of it. */
     private CompletionStage<HttpResponse> whole(Call call, Upload upload, Digest digest) {
-        return finish(call, upload, 0, Long.MAX_VALUE, digest).exceptionallyCompose(failure -> {
+        return finish(call, upload, new Place(0, false), Long.MAX_VALUE, digest).exceptionallyCompose(failure -> {
             pushing.blocking().execute(() -> {
                 try {
                     uploads().cancel(upload.name(), upload.id());
@@ -93,7 +93,7 @@ final class UploadRoutes {
 
     /** {@code GET|HEAD|PATCH|PUT|DELETE /v2/<name>/blobs/uploads/<id>} */
     CompletionStage<HttpResponse> handle(Call call, Upload upload) {
-        if (call.isGet()) {
+        if (call.isRead()) {
             return offset(upload)
                     .thenApply(offset -> progress(call, StatusCodes.NO_CONTENT.intValue(), upload, offset));
         }
@@ -114,7 +114,7 @@ final class UploadRoutes {
             return CompletableFuture.completedFuture(ErrorResponses.of(
                     ProblemCode.UNSUPPORTED,
                     "an upload takes chunks by PATCH and ends with PUT",
-                    List.of(Headers.allow("GET, PATCH, PUT, DELETE"))));
+                    List.of(Headers.allow("GET, HEAD, PATCH, PUT, DELETE"))));
         }
         return take.get().exceptionally(failure -> {
             if (cause(failure) instanceof OffsetException wrong) {
@@ -143,22 +143,35 @@ final class UploadRoutes {
             return offset(upload)
                     .thenCompose(offset -> range.isPresent() && range.get().first() != offset
                             ? CompletableFuture.completedFuture(outOfOrder(call, upload, offset))
-                            : end(call, upload, offset, digest, pushing.settle()));
+                            : end(call, upload, offset, digest));
         }
         return place(call, upload, range)
                 .thenCompose(from -> finish(
                         call, upload, from, range.map(ContentRange::length).orElse(Long.MAX_VALUE), digest));
     }
 
-    /** Bytes that another node took may show late: a digest is wrong when nothing has been added for a while. */
-    private CompletionStage<HttpResponse> end(Call call, Upload upload, long seen, Digest digest, Duration patience) {
-        return ending(() -> created(call, upload.name(), uploads().finish(upload.name(), upload.id(), digest)))
-                .exceptionallyCompose(failure -> cause(failure) instanceof DigestMismatchException
+    private CompletionStage<HttpResponse> end(Call call, Upload upload, long seen, Digest digest) {
+        return ending(
+                upload,
+                seen,
+                () -> created(call, upload.name(), uploads().finish(upload.name(), upload.id(), digest)),
+                pushing.settle());
+    }
+
+    /** Bytes that another node took may show late: a digest or a place is wrong when nothing has been added for a while. */
+    private <A> CompletionStage<A> ending(Upload upload, long seen, Work<A> work, Duration patience) {
+        return ending(work)
+                .exceptionallyCompose(failure -> isPerhapsLate(cause(failure), seen)
                         ? more(upload, seen, patience)
                                 .thenCompose(offset -> offset > seen
-                                        ? end(call, upload, offset, digest, patience)
-                                        : CompletableFuture.failedFuture(problem(failure)))
+                                        ? ending(upload, offset, work, patience)
+                                        : CompletableFuture.failedFuture(failure))
                         : CompletableFuture.failedFuture(failure));
+    }
+
+    private static boolean isPerhapsLate(Throwable failure, long seen) {
+        return failure instanceof DigestMismatchException
+                || (failure instanceof OffsetException wrong && wrong.offset() <= seen);
     }
 
     /** The offset as soon as it is more than was seen, at the latest when patience ends. */
@@ -180,8 +193,16 @@ final class UploadRoutes {
                 CompletableFuture.delayedExecutor(pause.toMillis(), TimeUnit.MILLISECONDS));
     }
 
-    /** Where a chunk begins: where its range says, or else at the end of what is there. */
-    private CompletionStage<Long> place(Call call, Upload upload, Optional<ContentRange> range) {
+    /**
+     * Where a chunk begins.
+     *
+     * @param from its first byte, as far as this node sees
+     * @param atEnd whether that is the end of the upload and no more is known of it
+     */
+    private record Place(long from, boolean atEnd) {}
+
+    /** Where its range says, or else at the end of what is there. */
+    private CompletionStage<Place> place(Call call, Upload upload, Optional<ContentRange> range) {
         OptionalLong length = call.request().entity().getContentLengthOption();
         if (range.isPresent()
                 && length.isPresent()
@@ -191,52 +212,72 @@ final class UploadRoutes {
                     "the body has " + length.getAsLong() + " bytes, and Content-Range says "
                             + range.get().length());
         }
-        return range.isPresent() ? CompletableFuture.completedFuture(range.get().first()) : offset(upload);
+        return range.isPresent()
+                ? CompletableFuture.completedFuture(new Place(range.get().first(), false))
+                : offset(upload).thenApply(offset -> new Place(offset, true));
     }
 
     /** What came of a body that breaks off is kept: the client asks how much that is, and goes on there. */
-    private CompletionStage<Long> append(Call call, Upload upload, long from, Optional<ContentRange> range) {
+    private CompletionStage<Long> append(Call call, Upload upload, Place place, Optional<ContentRange> range) {
         long most = range.map(ContentRange::length).orElse(Long.MAX_VALUE);
-        return chunk(upload, from)
-                .thenCompose(chunk -> receive(call, chunk, most)
-                        .handle((size, failure) -> ending(() -> {
-                            try (chunk) {
-                                if (failure != null && !isBrokenOff(failure)) {
-                                    throw problem(failure);
-                                }
-                                if (failure == null && range.isPresent() && size != most) {
-                                    throw new Problem(
-                                            ProblemCode.SIZE_INVALID,
-                                            "the body has " + size + " bytes, and Content-Range says " + most);
-                                }
-                                return chunk.size() == 0 ? from : chunk.commit();
-                            }
-                        }))
-                        .thenCompose(offset -> offset));
+        return take(call, upload, place, most, (chunk, size, failure) -> {
+            if (failure != null && !isBrokenOff(failure)) {
+                throw problem(failure);
+            }
+            if (failure == null && range.isPresent() && size != most) {
+                throw wrongSize(size, most);
+            }
+            return chunk.size() == 0 ? place.from() : chunk.commit();
+        });
     }
 
-    private CompletionStage<HttpResponse> finish(Call call, Upload upload, long from, long most, Digest digest) {
-        return chunk(upload, from)
-                .thenCompose(chunk -> receive(call, chunk, most)
-                        .handle((size, failure) -> ending(() -> {
-                            try (chunk) {
-                                if (failure != null) {
-                                    throw problem(failure);
-                                }
-                                if (most != Long.MAX_VALUE && size != most) {
-                                    throw new Problem(
-                                            ProblemCode.SIZE_INVALID,
-                                            "the body has " + size + " bytes, and Content-Range says " + most);
-                                }
-                                return created(call, upload.name(), chunk.finish(digest));
-                            }
-                        }))
-                        .thenCompose(response -> response));
+    private CompletionStage<HttpResponse> finish(Call call, Upload upload, Place place, long most, Digest digest) {
+        return take(call, upload, place, most, (chunk, size, failure) -> {
+            if (failure != null) {
+                throw problem(failure);
+            }
+            if (most != Long.MAX_VALUE && size != most) {
+                throw wrongSize(size, most);
+            }
+            return created(call, upload.name(), chunk.finish(digest));
+        });
     }
 
-    private CompletionStage<UploadChunk> chunk(Upload upload, long from) {
+    private static Problem wrongSize(long size, long most) {
+        return new Problem(ProblemCode.SIZE_INVALID, "the body has " + size + " bytes, and Content-Range says " + most);
+    }
+
+    /** What becomes of a chunk. */
+    private interface Taking<A> {
+        /** @param failure of the body, or null */
+        A end(UploadChunk chunk, Long size, Throwable failure) throws IOException;
+    }
+
+    private <A> CompletionStage<A> take(Call call, Upload upload, Place place, long most, Taking<A> taking) {
+        return chunk(upload, place)
+                .thenCompose(chunk -> receive(call, chunk, most)
+                        .handle((size, failure) -> ending(
+                                upload,
+                                place.from(),
+                                () -> taking.end(chunk, size, failure),
+                                place.atEnd() ? pushing.settle() : Duration.ZERO))
+                        .thenCompose(answer -> answer)
+                        .whenCompleteAsync((answer, failure) -> close(chunk), pushing.blocking()));
+    }
+
+    private static void close(UploadChunk chunk) {
+        try {
+            chunk.close();
+        } catch (IOException e) {
+            LOG.debug("what is left of a chunk could not be removed", e);
+        }
+    }
+
+    private CompletionStage<UploadChunk> chunk(Upload upload, Place place) {
         allowance.spendOne();
-        return chunk(upload, from, pushing.settle());
+        return place.atEnd()
+                ? blocking(() -> uploads().append(upload.name(), upload.id()))
+                : chunk(upload, place.from(), pushing.settle());
     }
 
     /** A client that goes on further than this node sees may have been told so by another: what that wrote may show late. */

@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
+import dev.kiln.blob.Links;
 import dev.kiln.blob.PushTerms;
 import dev.kiln.blob.PushedContent;
 import dev.kiln.blob.SettlingContent;
 import dev.kiln.blob.SharedFolder;
+import dev.kiln.blob.UploadChunk;
+import dev.kiln.blob.Uploads;
 import dev.kiln.http.wire.Call;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
@@ -25,6 +28,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -41,6 +45,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is read as a blob while its owner and its link say different things. */
 class BlobRoutesTest {
+    private static final Set<Links.Kind> BOTH = Set.of(Links.Kind.values());
     private static final RepositoryName APP = new RepositoryName("team/app");
     private static final byte[] MANIFEST = "{\"schemaVersion\":2}".getBytes(StandardCharsets.US_ASCII);
     private static final Descriptor PUSHED =
@@ -94,8 +99,24 @@ class BlobRoutesTest {
         assertThat(folder.content().links().find(APP, PUSHED.digest())).isPresent();
         assertUnknown(method, true);
 
-        content.remove(APP, PUSHED.digest(), Optional.empty());
+        content.remove(APP, PUSHED.digest(), BOTH, Optional.empty(), () -> {});
         assertUnknown(method, true);
+    }
+
+    /** Its client was told that the blob is there. */
+    @ParameterizedTest
+    @ValueSource(strings = {"GET", "HEAD"})
+    void aBlobOfTheBytesOfADeletedManifestIsReadWhileTheManifestsLinkGoesAndAfterwards(String method) throws Exception {
+        content.publishManifest(APP, PUSHED, MANIFEST);
+        Uploads uploads = content.uploads();
+        try (UploadChunk chunk = uploads.append(APP, uploads.open(APP), 0)) {
+            chunk.out().write(MANIFEST);
+            chunk.finish(PUSHED.digest());
+        }
+        assertThat(get(method, true).status().intValue()).isEqualTo(200);
+
+        content.remove(APP, PUSHED.digest(), Set.of(Links.Kind.MANIFEST), Optional.empty(), () -> {});
+        assertThat(get(method, true).status().intValue()).isEqualTo(200);
     }
 
     /** Where another manifest refers to it, it is still needed. */

@@ -33,6 +33,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -45,6 +46,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is taken, from which form, and what is refused because of what the image says. */
 final class ImageOutputTest {
+    private static final Set<Links.Kind> BOTH = Set.of(Links.Kind.values());
     private static final RepositoryName APP = new RepositoryName("team/app");
     private static final Platform AMD64 = Platform.of("linux/amd64");
     private static final Platform ARM64 = Platform.of("linux/arm64");
@@ -103,7 +105,7 @@ final class ImageOutputTest {
         assertServed(image, AMD64);
         // What becomes of the push is nothing to what was built.
         for (Blob blob : image.blobs()) {
-            pushed.remove(APP, blob.digest(), Optional.empty());
+            pushed.remove(APP, blob.digest(), BOTH, Optional.empty(), () -> {});
         }
         try (Stream<Path> files = Files.walk(temp.resolve("store/pushed"))) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
