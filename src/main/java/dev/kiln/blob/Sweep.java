@@ -43,11 +43,23 @@ public final class Sweep {
         this.terms = terms;
     }
 
-    /** The repositories to which somebody has pushed anything, all of them or a failure. */
-    public List<RepositoryName> repositories() throws IOException {
+    /**
+     * The repositories to which somebody has pushed anything, all of them.
+     *
+     * @param at when they were listed: another one may have come since
+     */
+    public record Listed(List<RepositoryName> repositories, Instant at) {
+        public Listed {
+            repositories = List.copyOf(repositories);
+        }
+    }
+
+    /** All repositories as of now, or a failure. */
+    public Listed repositories() throws IOException {
+        Instant at = clock.instant();
         List<RepositoryName> all = new ArrayList<>();
         collect(layout.repositories(), all);
-        return all;
+        return new Listed(all, at);
     }
 
     private void collect(Path folder, List<RepositoryName> into) throws IOException {
@@ -95,12 +107,12 @@ public final class Sweep {
     }
 
     /**
-     * Takes away the bytes of a shard to which none of the repositories has a link.
+     * Takes away the bytes of a shard to which none of the repositories has a link. For ever only what was in the trash long
+     * before they were listed: whoever linked it before that is among them, and who did so later found it missing.
      *
-     * @param repositories all of them
      * @return how many blobs were deleted
      */
-    public int bytes(Shard shard, List<RepositoryName> repositories) throws IOException {
+    public int bytes(Shard shard, Listed listed) throws IOException {
         // Listed before the links: what is linked after that is looked for by the one who links it.
         List<Trashed> trashed = blobs.trashed(shard);
         List<Digest> pushed = blobs.pushed(shard);
@@ -108,7 +120,7 @@ public final class Sweep {
             return 0;
         }
         Set<Digest> linked = new HashSet<>();
-        for (RepositoryName repository : repositories) {
+        for (RepositoryName repository : listed.repositories()) {
             linked.addAll(links.linked(repository, shard));
         }
         Instant now = clock.instant();
@@ -116,7 +128,7 @@ public final class Sweep {
         for (Trashed blob : trashed) {
             if (linked.contains(blob.digest())) {
                 blobs.restore(blob);
-            } else if (blob.since().plus(terms.grace()).isBefore(now)) {
+            } else if (blob.since().plus(terms.grace()).isBefore(listed.at())) {
                 blobs.delete(blob);
                 deleted++;
             }

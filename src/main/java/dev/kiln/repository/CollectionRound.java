@@ -53,7 +53,7 @@ final class CollectionRound {
     private final Executor blocking;
     private final Deque<RepositoryName> left = new ArrayDeque<>();
     private final Deque<Shard> shards = new ArrayDeque<>(Shard.all());
-    private List<RepositoryName> repositories = List.of();
+    private Sweep.Listed listed = new Sweep.Listed(List.of(), Instant.MIN);
 
     CollectionRound(Sweep sweep, Owners owners, Executor blocking) {
         this.sweep = sweep;
@@ -63,8 +63,8 @@ final class CollectionRound {
 
     Step begin() {
         return () -> block(() -> {
-            repositories = sweep.repositories();
-            left.addAll(repositories);
+            listed = sweep.repositories();
+            left.addAll(listed.repositories());
             return next();
         });
     }
@@ -78,7 +78,7 @@ final class CollectionRound {
             Shard shard = shards.pop();
             return Optional.of(() -> orNext(
                     block(() -> {
-                        int deleted = sweep.bytes(shard, repositories);
+                        int deleted = sweep.bytes(shard, listed);
                         if (deleted > 0) {
                             LOG.info("Deleted {} blobs of {} that nothing refers to", deleted, shard);
                         }

@@ -204,9 +204,9 @@ class KilledPushTest {
     }
 
     private static void sweepAll(Sweep sweep) throws IOException {
-        List<RepositoryName> repositories = sweep.repositories();
+        Sweep.Listed listed = sweep.repositories();
         for (Shard shard : Shard.all()) {
-            sweep.bytes(shard, repositories);
+            sweep.bytes(shard, listed);
         }
     }
 

@@ -81,9 +81,12 @@ class PushedContentTest {
     }
 
     private void sweepBytes() throws IOException {
-        List<RepositoryName> repositories = sweep.repositories();
+        sweepBytes(sweep.repositories());
+    }
+
+    private void sweepBytes(Sweep.Listed listed) throws IOException {
         for (Shard shard : Shard.all()) {
-            sweep.bytes(shard, repositories);
+            sweep.bytes(shard, listed);
         }
     }
 
@@ -352,14 +355,30 @@ class PushedContentTest {
     }
 
     @Test
+    void aRepositoryThatCameWhileTheRoundRanKeepsItsBytesHoweverLongItRuns() throws Exception {
+        Sweep.Listed before = sweep.repositories();
+        push(pushed, APP, BYTES);
+        sweepBytes(before);
+        assertThat(files("trash")).hasSize(1);
+
+        clock.advance(GRACE.multipliedBy(3));
+        sweepBytes(before);
+        assertThat(files("trash")).hasSize(1);
+
+        sweepBytes();
+        assertThat(files("trash")).isEmpty();
+        assertThat(read(LAYER)).isEqualTo(BYTES);
+    }
+
+    @Test
     void everyLinkIsListedInPages() throws Exception {
         for (int i = 0; i < 25; i++) {
             push(pushed, APP, new byte[i]);
         }
         pushed.publishManifest(APP, new Descriptor("application/x", LAYER, BYTES.length), BYTES);
-        assertThat(sweep.repositories()).containsExactly(APP);
+        assertThat(sweep.repositories().repositories()).containsExactly(APP);
         push(pushed, OTHER, BYTES);
-        assertThat(sweep.repositories()).containsExactlyInAnyOrder(APP, OTHER);
+        assertThat(sweep.repositories().repositories()).containsExactlyInAnyOrder(APP, OTHER);
 
         LinkPages pages = sweep.links(APP);
         List<Digest> all = new ArrayList<>();
@@ -377,7 +396,7 @@ class PushedContentTest {
         clock.advance(Duration.ofMinutes(61));
         String young = pushed.uploads().open(APP);
 
-        assertThat(sweep.repositories()).containsExactly(APP);
+        assertThat(sweep.repositories().repositories()).containsExactly(APP);
         assertThat(sweep.expireUploads(APP)).isEqualTo(1);
 
         assertThat(new BlobLayout(root).upload(APP, old)).doesNotExist();
