@@ -13,6 +13,7 @@ import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.PushClient;
 import dev.kiln.testing.PushClient.Answer;
 import dev.kiln.testing.Wire;
+import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -150,6 +151,31 @@ class BadPushesIT {
                 .isEqualTo(201);
     }
 
+    /** To a client that sends all before it reads. */
+    private static Wire.Answer answerAfter(String methodAndTarget, int mebibytes, String... headers)
+            throws IOException {
+        try (Wire wire = new Wire(server.registry().getPort())) {
+            wire.sendChunked(methodAndTarget, (long) mebibytes << 20, headers);
+            return wire.read(false);
+        }
+    }
+
+    @Test
+    void aChunkThatIsRefusedIsRefusedAlsoWhenItIsLarge() throws Exception {
+        String location = repo.upload();
+        String unknown = location.substring(0, location.length() - 32) + "0".repeat(32);
+
+        assertThat(answerAfter("PATCH " + location, 32, "Content-Range: 5-33554436")
+                        .header("Range"))
+                .isEqualTo("0-0");
+        assertThat(answerAfter("PATCH " + location, 32, "Content-Range: 0-9").text())
+                .contains("SIZE_INVALID");
+        assertThat(answerAfter("PATCH " + unknown, 32).text()).contains("BLOB_UPLOAD_UNKNOWN");
+        assertThat(answerAfter("PUT " + with(location, "digest", STRANGE), 32).text())
+                .contains("DIGEST_INVALID");
+        assertThat(repo.get(location).header("Range")).isEqualTo("0-0");
+    }
+
     @Test
     void anUploadSaysHowFarItIsAndWhatItTakes() {
         String location = repo.upload();
@@ -257,6 +283,11 @@ class BadPushesIT {
                         MediaTypes.OCI_INDEX),
                 413,
                 "MANIFEST_INVALID");
+        for (int mebibytes : new int[] {8, 64}) {
+            assertThat(answerAfter("PUT /v2/bad/pushes/manifests/large", mebibytes)
+                            .status())
+                    .isEqualTo(413);
+        }
         // Refused before a byte of it is sent.
         String head = "PUT /v2/bad/pushes/manifests/large HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n";
         assertThat(Wire.once(server.registry().getPort(), head).status()).isEqualTo(413);

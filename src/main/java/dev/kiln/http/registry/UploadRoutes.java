@@ -1,6 +1,5 @@
 package dev.kiln.http.registry;
 
-import akka.http.javadsl.model.HttpEntity;
 import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.StatusCodes;
@@ -311,9 +310,7 @@ final class UploadRoutes {
     }
 
     private CompletionStage<Long> receive(Call call, UploadChunk chunk, long most) {
-        HttpEntity entity = call.request().entity();
-        return body.into(chunk, entity, most).thenApply(size -> {
-            call.onBodyRead();
+        return body.into(chunk, call.body(), most).thenApply(size -> {
             call.allow(FINISHING);
             return size;
         });
