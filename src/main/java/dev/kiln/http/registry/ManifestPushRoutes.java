@@ -60,26 +60,30 @@ final class ManifestPushRoutes {
                 call.header("user-agent").orElse(""), forwarding.origin(call).address());
     }
 
-    /** {@code PUT /v2/<name>/manifests/<tag>} */
+    /** {@code PUT /v2/<name>/manifests/<tag>}: parameters {@code tag} mean something beside a digest only. */
     CompletionStage<HttpResponse> byTag(Call call, RepositoryConfig config, RepositoryName name, Tag tag) {
-        return push(call, config, name, Optional.empty(), tags(call, Optional.of(tag)));
+        return push(call, config, name, Optional.empty(), List.of(tag));
     }
 
     /** {@code PUT /v2/<name>/manifests/<digest>[?tag=<tag>&tag=…]} */
     CompletionStage<HttpResponse> byDigest(Call call, RepositoryConfig config, RepositoryName name, Digest digest) {
-        return push(call, config, name, Optional.of(digest), tags(call, Optional.empty()));
+        return push(call, config, name, Optional.of(digest), tags(call));
     }
 
-    private static List<Tag> tags(Call call, Optional<Tag> ofPath) {
-        Set<Tag> tags = new LinkedHashSet<>(ofPath.stream().toList());
-        for (String text : call.query().all("tag")) {
+    private static List<Tag> tags(Call call) {
+        List<String> texts = call.query().all("tag");
+        if (texts.size() > MAX_TAGS) {
+            throw new Problem(
+                    ProblemCode.UNSUPPORTED,
+                    StatusCodes.URI_TOO_LONG.intValue(),
+                    "a push sets at most " + MAX_TAGS + " tags at once");
+        }
+        Set<Tag> tags = new LinkedHashSet<>();
+        for (String text : texts) {
             tags.add(Tag.parse(text)
                     .orElseThrow(() -> new Problem(
-                            ProblemCode.TAG_INVALID,
+                            ProblemCode.NAME_INVALID,
                             "a parameter tag is outside the grammar: letters, digits, . _ -, at most 128 characters")));
-        }
-        if (tags.size() > MAX_TAGS) {
-            throw new Problem(ProblemCode.REQUEST_INVALID, "a push sets at most " + MAX_TAGS + " tags at once");
         }
         return List.copyOf(tags);
     }
