@@ -15,6 +15,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.testing.Wire;
 import dev.kiln.testing.Wire.Answer;
+import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -604,6 +605,11 @@ class RequestTableTest {
         assertThat(answer.status()).as(all).isEqualTo(row.status());
         assertThat(row.contains()).allSatisfy(part -> assertThat(all).contains(part));
         assertThat(all).doesNotContain("secret", "/etc/passwd", "/dev/sda", "Exception", "akka", "evil.example");
+        List<String> warnings = answer.lines().stream()
+                .filter(line -> line.startsWith("Warning: "))
+                .toList();
+        assertThat(warnings).allSatisfy(line -> assertThat(line).matches("Warning: 299 - \"(\\\\.|[^\"\\\\])*\""));
+        assertThat(String.join("", warnings)).hasSizeLessThanOrEqualTo(4096);
         if (!row.admin()) {
             assertThat(all).doesNotContain("192.0.2.7");
         }

@@ -582,7 +582,7 @@ class BadPushesIT {
                     .isEqualTo(201);
         }
         java.util.Set<String> seen = new java.util.HashSet<>();
-        String next = "referrers/" + subject + "?artifactType=" + ConformanceData.TYPE_1.replace("+", "%2B");
+        String next = "referrers/" + subject + "?artifactType=" + ConformanceData.TYPE_1;
         int pages = 0;
         while (!next.isEmpty()) {
             Answer page = many.get(next);
