@@ -183,6 +183,9 @@ class PushBesideBuildsIT {
         assertThat(push.get("manifests/before").status())
                 .as("the source may have it by now")
                 .isEqualTo(503);
+        assertThat(push.get("manifests/sha256-" + "0".repeat(64) + ".sig").status())
+                .as("what signers look for never is the source's")
+                .isEqualTo(404);
         byte[] before = index("before");
         assertThat(push.get("manifests/" + Digest.sha256(before)).body()).isEqualTo(before);
     }
