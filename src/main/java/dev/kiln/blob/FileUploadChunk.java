@@ -1,12 +1,15 @@
 package dev.kiln.blob;
 
 import dev.kiln.blob.UploadFolders.Chunks;
+import dev.kiln.blob.Uploads.NoSuchUploadException;
+import dev.kiln.blob.Uploads.OffsetException;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
@@ -25,23 +28,32 @@ final class FileUploadChunk implements UploadChunk {
     private final StagedFile file;
     private final boolean atEnd;
 
-    /** By the clock of the file system, as the times of other chunks are. */
     private final FileTime begun;
 
     private final Out out;
     private boolean flushed;
 
-    /** @param atEnd whether it follows on what was acknowledged before it began, though that shows later */
+    /**
+     * A chunk without bytes yet.
+     *
+     * @param begun by the clock of the file system, as the times of other chunks are
+     * @param atEnd whether it follows on what was acknowledged before it began, though that shows later
+     */
     FileUploadChunk(
-            FileUploads uploads, RepositoryName repository, Path session, long from, StagedFile file, boolean atEnd)
-            throws IOException {
+            FileUploads uploads,
+            RepositoryName repository,
+            Path session,
+            long from,
+            StagedFile file,
+            FileTime begun,
+            boolean atEnd) {
         this.uploads = uploads;
         this.repository = repository;
         this.session = session;
         this.from = from;
         this.file = file;
+        this.begun = begun;
         this.atEnd = atEnd;
-        begun = Files.getLastModifiedTime(file.path());
         out = new Out();
     }
 
@@ -58,20 +70,42 @@ final class FileUploadChunk implements UploadChunk {
     @Override
     public long commit() throws IOException {
         flush();
-        Chunks before = before();
-        // Two writers at once: the other one's bytes came while these did.
-        for (Path chunk : before.files()) {
-            if (atEnd
-                    && before.size() > from
-                    && Files.getLastModifiedTime(chunk).compareTo(begun) > 0) {
-                throw new Uploads.OffsetException(before.size());
+        long tried = -1;
+        while (true) {
+            Chunks before = before();
+            if (before.size() > from) {
+                requireOlder(before);
+            }
+            // A file without bytes would stand in the way of the chunk that comes next.
+            if (file.size() == 0) {
+                return before.size();
+            }
+            try {
+                uploads.acknowledge(session, before.size(), file, hash(before));
+                return before.size() + file.size();
+            } catch (OffsetException e) {
+                // What stands in the way may have been there before these bytes, and show only now.
+                if (!atEnd || e.isLate() || before.size() <= tried) {
+                    throw e;
+                }
+                tried = before.size();
             }
         }
-        // A file without bytes would stand in the way of the chunk that comes next.
-        if (file.size() > 0) {
-            uploads.acknowledge(session, before.size(), file, hash(before));
+    }
+
+    /** Two writers at once, or one that repeats itself: the other bytes were acknowledged while these came. */
+    private void requireOlder(Chunks before) throws IOException {
+        try {
+            for (Path chunk : before.files()) {
+                // The time of its name in the session: its bytes may be older by as long as they took to be flushed.
+                FileTime acknowledged = (FileTime) Files.getAttribute(chunk, "unix:ctime");
+                if (acknowledged.compareTo(begun) > 0) {
+                    throw new OffsetException(before.size(), false);
+                }
+            }
+        } catch (NoSuchFileException e) {
+            throw new NoSuchUploadException();
         }
-        return before.size() + file.size();
     }
 
     @Override
@@ -99,7 +133,7 @@ final class FileUploadChunk implements UploadChunk {
     private Chunks before() throws IOException {
         Chunks before = uploads.folders().chunks(session);
         if (before.size() != from && !(atEnd && before.size() > from)) {
-            throw new Uploads.OffsetException(before.size());
+            throw new OffsetException(before.size(), before.size() < from);
         }
         return before;
     }

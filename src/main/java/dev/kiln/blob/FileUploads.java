@@ -11,6 +11,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -91,7 +92,7 @@ final class FileUploads implements Uploads {
         Path folder = folders.find(repository, id);
         Chunks before = folders.chunks(folder);
         if (from != before.size()) {
-            throw new OffsetException(before.size());
+            throw new OffsetException(before.size(), before.size() < from);
         }
         return append(repository, folder, before, false);
     }
@@ -110,7 +111,14 @@ final class FileUploads implements Uploads {
         terms.requireSpace();
         folders.touch(folder);
         StagedFile file = new StagedFile(staging.newFile(), layout.root(), hash(folder, before.size()));
-        return new FileUploadChunk(this, repository, folder, before.size(), file, atEnd);
+        try {
+            FileTime begun = Files.getLastModifiedTime(file.path());
+            return new FileUploadChunk(this, repository, folder, before.size(), file, begun, atEnd);
+        } catch (IOException e) {
+            try (file) {
+                throw e;
+            }
+        }
     }
 
     @Override
@@ -170,7 +178,8 @@ final class FileUploads implements Uploads {
                 names.confirm(folder);
             }
         } catch (FileAlreadyExistsException e) {
-            throw new OffsetException(folders.chunks(folder).size());
+            long offset = folders.chunks(folder).size();
+            throw new OffsetException(offset, offset <= from);
         } catch (NoSuchFileException e) {
             throw new NoSuchUploadException();
         } catch (IOException e) {

@@ -79,15 +79,22 @@ public interface Uploads {
         private static final long serialVersionUID = 1L;
 
         private final long offset;
+        private final boolean late;
 
-        OffsetException(long offset) {
+        public OffsetException(long offset, boolean late) {
             super("the upload goes on at byte " + offset);
             this.offset = offset;
+            this.late = late;
         }
 
-        /** How many bytes are acknowledged. */
+        /** How many bytes are acknowledged, as far as that shows. */
         public long offset() {
             return offset;
+        }
+
+        /** Whether more may be acknowledged than shows here yet. */
+        public boolean isLate() {
+            return late;
         }
     }
 }

@@ -7,6 +7,7 @@ import akka.http.javadsl.Http;
 import akka.http.javadsl.ServerBinding;
 import akka.http.javadsl.settings.ServerSettings;
 import akka.pattern.Patterns;
+import akka.stream.Materializer;
 import akka.stream.SystemMaterializer;
 import akka.stream.javadsl.Flow;
 import com.typesafe.config.Config;
@@ -59,6 +60,7 @@ public final class HttpServer {
     public static CompletionStage<HttpServer> start(ActorSystem<?> system, KilnConfig config, HttpServices services) {
         AtomicReference<String> publicUrl =
                 new AtomicReference<>(publicUrl(config.http(), config.http().port()));
+        Materializer materializer = SystemMaterializer.get(system).materializer();
         Routes registry = new RegistryRoutes(
                 config,
                 services.images(),
@@ -68,16 +70,13 @@ public final class HttpServer {
                 services.pushing(),
                 services.names(),
                 config.hints().username()
-                        ? Optional.of(new UsernameAccess(
-                                services.tokens(),
-                                publicUrl::get,
-                                SystemMaterializer.get(system).materializer()))
+                        ? Optional.of(new UsernameAccess(services.tokens(), publicUrl::get, materializer))
                         : Optional.empty(),
                 publicUrl::get);
         Routes health = new HealthRoutes(services.notReady(), services.impaired());
         LogRoutes logs = new LogRoutes(services.builds(), services.logs(), services.blocking());
-        Listener open = new Listener(registry, api(services, logs, false), health);
-        Listener admin = new Listener(health, api(services, logs, true), health);
+        Listener open = new Listener(registry, api(services, logs, false), health, materializer);
+        Listener admin = new Listener(health, api(services, logs, true), health, materializer);
         return start(system, config, open, admin, publicUrl);
     }
 
@@ -85,7 +84,8 @@ public final class HttpServer {
     public static CompletionStage<HttpServer> startHealth(
             ActorSystem<?> system, KilnConfig config, Supplier<Optional<String>> notReady) {
         Routes health = new HealthRoutes(notReady, Optional::empty);
-        Listener listener = new Listener(health, health, health);
+        Listener listener = new Listener(
+                health, health, health, SystemMaterializer.get(system).materializer());
         return start(system, config, listener, listener, new AtomicReference<>());
     }
 

@@ -1,9 +1,14 @@
 package dev.kiln.http;
 
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.HttpEntity;
 import akka.http.javadsl.model.HttpProtocols;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.headers.TimeoutAccess;
+import akka.stream.Materializer;
+import akka.stream.javadsl.Source;
+import akka.util.ByteString;
 import dev.kiln.http.registry.RegistryRoutes;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.HeadContentLength;
@@ -30,17 +35,20 @@ final class Listener {
     private final Routes registry;
     private final Routes api;
     private final Routes rest;
+    private final Materializer materializer;
 
     /**
      * The routes of one listener.
      *
      * @param registry answers what is under /v2, and /token
      * @param rest answers what is neither there nor under /api
+     * @param materializer reads what nobody wants of a body
      */
-    Listener(Routes registry, Routes api, Routes rest) {
+    Listener(Routes registry, Routes api, Routes rest, Materializer materializer) {
         this.registry = registry;
         this.api = api;
         this.rest = rest;
+        this.materializer = materializer;
     }
 
     /** @param gone as {@link Call#gone} */
@@ -98,14 +106,14 @@ final class Listener {
                 || request.protocol().equals(HttpProtocols.HTTP_1_0);
     }
 
-    private static HttpResponse finish(Call call, HttpResponse response) {
+    private HttpResponse finish(Call call, HttpResponse response) {
         HttpRequest request = call.request();
         HttpResponse answer = response;
         if (!call.isBodyRead()) {
-            // Only pushes and requests for a token have one that is read. Closing keeps its bytes from ever being taken
-            // for
-            // a next request: Akka HTTP 10.5 reads a Content-Length of 2^64 + 4 as 4 (stack notes: akka-http#4553).
-            answer = answer.addHeader(Headers.CLOSE);
+            // Closing keeps its bytes from ever being taken for a next request: Akka HTTP 10.5 reads a Content-Length
+            // of
+            // 2^64 + 4 as 4 (stack notes: akka-http#4553).
+            answer = afterBody(call, answer.addHeader(Headers.CLOSE));
         }
         if (call.isHead() && isHttp1(request) && answer.status().allowsEntity()) {
             var length = answer.entity().getContentLengthOption();
@@ -114,5 +122,25 @@ final class Listener {
             }
         }
         return answer;
+    }
+
+    /**
+     * An answer which ends, so that its connection is closed, when the body of a push or a form has: its client may be sending
+     * it still, and has no eyes for an answer. It is sent at once all the same, for clients that have.
+     */
+    private HttpResponse afterBody(Call call, HttpResponse answer) {
+        boolean sends = call.isPut() || call.isPatch() || call.isPost();
+        if (!sends
+                || call.isBodyHeldBack()
+                || call.request().entity().isStrict()
+                || !(answer.entity() instanceof HttpEntity.Strict strict)
+                || strict.isKnownEmpty()) {
+            return answer;
+        }
+        Source<ByteString, ?> bytes = Source.single(strict.getData())
+                .concat(Source.completionStage(
+                        call.dropBody(materializer).thenApply(end -> ByteString.emptyByteString())));
+        return answer.withEntity(
+                HttpEntities.create(strict.getContentType(), strict.getData().size(), bytes));
     }
 }

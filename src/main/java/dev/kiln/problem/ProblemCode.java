@@ -16,12 +16,11 @@ public enum ProblemCode {
     NAME_INVALID(400),
     NAME_UNKNOWN(404),
     SIZE_INVALID(400),
-    TAG_INVALID(400),
     TOOMANYREQUESTS(429),
     UNAUTHORIZED(401),
     UNAVAILABLE(503),
     UNSUPPORTED(405),
-    /** A request that is wrong in itself: a hint, a header or a parameter. */
+    /** A request that is wrong in itself: a hint, a header or a parameter. Under /v2 this is told as {@link #UNSUPPORTED}. */
     REQUEST_INVALID(400),
     /** Under /api: nothing is known by that id. */
     NOT_FOUND(404),

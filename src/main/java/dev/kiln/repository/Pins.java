@@ -26,7 +26,7 @@ final class Pins {
     /** In the order in which they end. */
     private final Map<Long, Pin> pins = new LinkedHashMap<>();
 
-    /** The pin of each push. */
+    /** The last pin of each push. */
     private final Map<Object, Long> numbers = new HashMap<>();
 
     private final Map<Digest, Integer> pinned = new HashMap<>();
@@ -36,12 +36,12 @@ final class Pins {
     /**
      * A pin's number; empty when there are too many.
      *
-     * @param push whose pin it is: as long as it has one, it gets no second
+     * @param push whose pin it is: as long as it has one of these digests, it gets no second
      */
     OptionalLong pin(Object push, List<Digest> wanted, Instant now) {
         expire(now);
         Long before = numbers.get(push);
-        if (before != null) {
+        if (before != null && pins.get(before).digests().equals(wanted)) {
             return OptionalLong.of(before);
         }
         if (pins.size() >= MAX_PINS || digests + wanted.size() > MAX_DIGESTS) {
@@ -61,7 +61,7 @@ final class Pins {
         if (pin == null) {
             return false;
         }
-        unpin(pin);
+        unpin(number, pin);
         return true;
     }
 
@@ -71,19 +71,19 @@ final class Pins {
     }
 
     private void expire(Instant now) {
-        Iterator<Pin> oldest = pins.values().iterator();
+        Iterator<Map.Entry<Long, Pin>> oldest = pins.entrySet().iterator();
         while (oldest.hasNext()) {
-            Pin pin = oldest.next();
-            if (now.isBefore(pin.until())) {
+            Map.Entry<Long, Pin> pin = oldest.next();
+            if (now.isBefore(pin.getValue().until())) {
                 return;
             }
             oldest.remove();
-            unpin(pin);
+            unpin(pin.getKey(), pin.getValue());
         }
     }
 
-    private void unpin(Pin pin) {
-        numbers.remove(pin.push());
+    private void unpin(long number, Pin pin) {
+        numbers.remove(pin.push(), number);
         digests -= pin.digests().size();
         pin.digests().forEach(digest -> pinned.compute(digest, (d, count) -> count == 1 ? null : count - 1));
     }

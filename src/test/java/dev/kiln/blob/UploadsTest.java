@@ -13,6 +13,7 @@ import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.testing.RandomImages;
 import dev.kiln.testing.SettableClock;
+import dev.kiln.testing.SteppedFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -24,6 +25,8 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,6 +48,7 @@ class UploadsTest {
     Path root;
 
     private long free = Long.MAX_VALUE;
+    private PushTerms terms;
     private SharedFolder here;
     private SharedFolder there;
     private Uploads uploads;
@@ -52,7 +56,7 @@ class UploadsTest {
 
     @BeforeEach
     void open() throws IOException {
-        PushTerms terms = new PushTerms(
+        terms = new PushTerms(
                 EXPIRY, Duration.ofHours(24), List.of(new FreeSpace("the disk", "kiln.min", 1000, () -> free)));
         here = SharedFolder.open(root, clock);
         there = SharedFolder.open(root, clock);
@@ -218,6 +222,32 @@ class UploadsTest {
         assertThat(leftovers()).isEmpty();
     }
 
+    /** A session of which nothing shows yet. Its chunks stay as they are: a file that is renamed has a new time. */
+    private static void hide(Path session, Path aside) throws IOException {
+        Files.move(session, aside);
+        Files.createDirectory(session);
+    }
+
+    private static void show(Path session, Path aside) throws IOException {
+        Files.delete(session);
+        Files.move(aside, session);
+    }
+
+    /** Until the file system's clock, which is coarse, has moved on. */
+    private void tick() throws IOException {
+        FileTime before = time();
+        Awaitility.await().until(() -> time().compareTo(before) > 0);
+    }
+
+    private FileTime time() throws IOException {
+        Path file = Files.createTempFile(root, "tick", "");
+        try {
+            return Files.getLastModifiedTime(file);
+        } finally {
+            Files.delete(file);
+        }
+    }
+
     /** What the one wrote shows to the other when its own chunk has come. */
     @Test
     void aChunkForTheEndFollowsOnWhatWasThereBeforeItBegan() throws Exception {
@@ -225,10 +255,10 @@ class UploadsTest {
         Path session = new BlobLayout(root).upload(APP, id);
         append(uploads, id, 0, ascii("one"));
         Path late = root.resolve("late");
-        Files.move(session.resolve("0"), late);
+        hide(session, late);
         try (UploadChunk chunk = elsewhere.append(APP, id)) {
             chunk.out().write(ascii("two"));
-            Files.move(late, session.resolve("0"));
+            show(session, late);
             assertThat(chunk.commit()).isEqualTo(6);
         }
         Files.move(session.resolve("3"), late);
@@ -243,6 +273,81 @@ class UploadsTest {
         assertThat(leftovers()).isEmpty();
     }
 
+    /** What was there before may show at any time: its name is in the way before it is listed. */
+    @Test
+    void aChunkForTheEndFollowsOnWhatShowsWhileItIsAcknowledged() throws Exception {
+        Path late = root.resolve("late");
+        int steps = 0;
+        for (boolean shown = true; shown; steps++) {
+            String id = uploads.open(APP);
+            Path session = new BlobLayout(root).upload(APP, id);
+            append(uploads, id, 0, ascii("one"));
+            hide(session, late);
+            SteppedFiles files = SteppedFiles.interruptedAfter(steps, () -> {
+                if (Files.notExists(session.resolve("0"))) {
+                    show(session, late);
+                }
+            });
+            try (SharedFolder folder = SharedFolder.open(files.see(root), clock);
+                    UploadChunk chunk = folder.pushed(terms).uploads().append(APP, id)) {
+                chunk.out().write(ascii("two"));
+                files.begin();
+                long offset = chunk.commit();
+                shown = Files.notExists(late);
+                assertThat(offset).as("shown after " + steps + " steps").isEqualTo(shown ? 6 : 3);
+            }
+        }
+        assertThat(steps).isGreaterThan(2);
+    }
+
+    /** By a client that has lost patience: its bytes were all written before it repeated them. */
+    @Test
+    void aChunkForTheEndThatIsRepeatedWhileItIsFlushedIsTakenOnce() throws Exception {
+        String id = uploads.open(APP);
+        try (UploadChunk chunk = uploads.append(APP, id)) {
+            chunk.out().write(ascii("one"));
+            chunk.out().flush();
+            tick();
+            try (UploadChunk again = elsewhere.append(APP, id)) {
+                again.out().write(ascii("one"));
+                tick();
+                assertThat(chunk.commit()).isEqualTo(3);
+                assertThatThrownBy(again::commit).isInstanceOfSatisfying(OffsetException.class, e -> {
+                    assertThat(e.offset()).isEqualTo(3);
+                    assertThat(e.isLate()).isFalse();
+                });
+            }
+        }
+        assertThat(elsewhere.offset(APP, id)).hasValue(3);
+    }
+
+    @Test
+    void anAppendThatFailsLeavesNothing() throws Exception {
+        String id = uploads.open(APP);
+        boolean early = false;
+        for (int steps = 0; !early; steps++) {
+            AtomicBoolean failing = new AtomicBoolean(true);
+            SteppedFiles files = SteppedFiles.interruptedAfter(steps, () -> {
+                if (failing.get()) {
+                    throw new IOException("no disk");
+                }
+            });
+            try (SharedFolder folder = SharedFolder.open(files.see(root), clock)) {
+                Uploads failed = folder.pushed(terms).uploads();
+                files.begin();
+                try (UploadChunk chunk = failed.append(APP, id)) {
+                    early = files.isEarly();
+                    failing.set(false);
+                    chunk.out().write(ascii("all"));
+                } catch (IOException e) {
+                    assertThat(leftovers())
+                            .as("failed after " + steps + " steps")
+                            .isEmpty();
+                }
+            }
+        }
+    }
+
     @Test
     void ofTwoWritersAtTheEndOneWins() throws Exception {
         String id = uploads.open(APP);
@@ -251,11 +356,8 @@ class UploadsTest {
             one.out().write(ascii("one"));
             other.out().write(ascii("other"));
 
+            tick();
             assertThat(one.commit()).isEqualTo(3);
-            // written to after the other one began, also where the file system's clock is coarse
-            Files.setLastModifiedTime(
-                    new BlobLayout(root).upload(APP, id).resolve("0"),
-                    FileTime.from(Instant.now().plusSeconds(5)));
             assertThatThrownBy(other::commit)
                     .isInstanceOfSatisfying(
                             OffsetException.class, e -> assertThat(e.offset()).isEqualTo(3));

@@ -237,18 +237,23 @@ final class WhatPeopleSeeIT {
                 ]
                 """.formatted(NEVER.number(), team.url()))) {
             Client.ctr(temp).pull(small.host() + "/team/first:main", "amd64").mustFail();
-            Awaitility.await("the one place is taken")
-                    .atMost(Duration.ofMinutes(1))
-                    .until(() -> {
-                        // Its first pull may have ended before the source was here.
-                        try (Wire again = new Wire(small.registry().getPort());
-                                Wire queue = new Wire(small.admin().getPort())) {
-                            again.request("GET", "/v2/team/first/manifests/main", "Prefer: respond-async");
-                            return queue.request("GET", "/api/v1/queue")
+            // A first pull may have ended before the source was here.
+            try (Wire registry = new Wire(small.registry().getPort());
+                    Wire admin = new Wire(small.admin().getPort())) {
+                Awaitility.await("the one place is taken")
+                        .atMost(Duration.ofMinutes(1))
+                        .until(() -> {
+                            registry.request("GET", "/v2/team/first/manifests/main", "Prefer: respond-async");
+                            return admin.request("GET", "/api/v1/queue")
                                     .text()
                                     .contains("\"repository\":\"team/first\"");
-                        }
-                    });
+                        });
+                Awaitility.await("the other one's source is here")
+                        .atMost(Duration.ofMinutes(1))
+                        .until(() -> registry.request("GET", "/v2/team/second/manifests/main")
+                                .text()
+                                .contains("the build queue is full"));
+            }
 
             List<CompletableFuture<Void>> pulls = clients()
                     .map(client -> CompletableFuture.runAsync(() -> {

@@ -4,24 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.kiln.testing.FreePorts;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -51,50 +47,7 @@ class LoadBalancersIT {
     private final List<Upstream> upstreams = new ArrayList<>();
     private final HttpClient http =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-    private Process proxy;
-    private URI address;
-
-    enum Proxy {
-        HAPROXY("haproxy"),
-        NGINX("nginx");
-
-        private final String program;
-
-        Proxy(String program) {
-            this.program = "/usr/sbin/" + program;
-        }
-
-        List<String> command(Path directory, int port, List<Integer> nodes) throws IOException {
-            if (this == HAPROXY) {
-                return List.of(program, "-db", "-f", "cluster-config/haproxy.cfg");
-            }
-            // It takes no addresses from its environment.
-            String config = Files.readString(Path.of("cluster-config/nginx.conf"))
-                    .replace("127.0.0.1:8080", "127.0.0.1:" + port)
-                    .replace("127.0.0.1:8101", "127.0.0.1:" + nodes.get(0))
-                    .replace("127.0.0.1:8102", "127.0.0.1:" + nodes.get(1))
-                    .replace("127.0.0.1:8103", "127.0.0.1:" + nodes.get(2));
-            Path file = Files.writeString(directory.resolve("nginx.conf"), config);
-            return List.of(
-                    program,
-                    "-p",
-                    directory.toString(),
-                    "-c",
-                    file.toString(),
-                    "-e",
-                    "stderr",
-                    "-g",
-                    "daemon off; pid nginx.pid;");
-        }
-
-        Map<String, String> environment(int port, List<Integer> nodes) {
-            return Map.of(
-                    "KILN_BIND", "127.0.0.1:" + port,
-                    "KILN_REGISTRY_1", "127.0.0.1:" + nodes.get(0),
-                    "KILN_REGISTRY_2", "127.0.0.1:" + nodes.get(1),
-                    "KILN_REGISTRY_3", "127.0.0.1:" + nodes.get(2));
-        }
-    }
+    private LoadBalancer proxy;
 
     /** What a node does with a request whose head it has read. */
     private enum Manner {
@@ -160,46 +113,29 @@ class LoadBalancersIT {
         }
 
         /** As a node that got SIGTERM: it first says so, and later takes no connections. */
-        private void leave(Proxy behind) throws IOException {
+        private void leave(LoadBalancer.Kind behind) throws IOException {
             ready = false;
-            if (behind == Proxy.NGINX) {
+            if (behind == LoadBalancer.Kind.NGINX) {
                 socket.close();
             }
         }
     }
 
-    private void start(Proxy kind, Manner first, Manner second, Manner third) throws IOException {
-        assumeThat(Path.of(kind.program)).exists();
+    private void start(LoadBalancer.Kind kind, Manner first, Manner second, Manner third) throws IOException {
+        assumeThat(kind.program()).exists();
         for (Manner manner : List.of(first, second, third)) {
             upstreams.add(new Upstream(manner));
         }
         List<Integer> nodes = upstreams.stream()
                 .map(upstream -> upstream.socket.getLocalPort())
                 .toList();
-        int port = FreePorts.next();
-        address = URI.create("http://127.0.0.1:" + port);
-        ProcessBuilder builder = new ProcessBuilder(kind.command(directory, port, nodes))
-                .redirectErrorStream(true)
-                .redirectOutput(directory.resolve("proxy.log").toFile());
-        builder.environment().putAll(kind.environment(port, nodes));
-        proxy = builder.start();
-        await("it listens").atMost(SOON).until(() -> {
-            if (!proxy.isAlive()) {
-                throw new IllegalStateException(Files.readString(directory.resolve("proxy.log")));
-            }
-            try (Socket connection = new Socket(InetAddress.getLoopbackAddress(), port)) {
-                return connection.isConnected();
-            } catch (IOException e) {
-                return false;
-            }
-        });
+        proxy = LoadBalancer.start(kind, directory, nodes);
     }
 
     @AfterEach
     void close() throws IOException {
         if (proxy != null) {
-            proxy.destroy();
-            proxy.onExit().join();
+            proxy.close();
         }
         for (Upstream upstream : upstreams) {
             upstream.socket.close();
@@ -215,7 +151,7 @@ class LoadBalancersIT {
     private int send(String method) {
         try {
             return http.send(
-                            HttpRequest.newBuilder(address.resolve("/v2/team/app/manifests/main"))
+                            HttpRequest.newBuilder(proxy.address().resolve("/v2/team/app/manifests/main"))
                                     .method(
                                             method,
                                             List.of("GET", "HEAD", "DELETE").contains(method)
@@ -240,8 +176,8 @@ class LoadBalancersIT {
     }
 
     @ParameterizedTest
-    @EnumSource(Proxy.class)
-    void getAndHeadReachANodeThatAnswers(Proxy kind) throws IOException {
+    @EnumSource(LoadBalancer.Kind.class)
+    void getAndHeadReachANodeThatAnswers(LoadBalancer.Kind kind) throws IOException {
         start(kind, Manner.DIES, Manner.DIES, Manner.ANSWERS);
         for (String method : List.of("GET", "HEAD", "GET")) {
             assertThat(send(method)).isEqualTo(200);
@@ -250,8 +186,8 @@ class LoadBalancersIT {
     }
 
     @ParameterizedTest
-    @EnumSource(Proxy.class)
-    void nothingElseIsSentTwice(Proxy kind) throws IOException {
+    @EnumSource(LoadBalancer.Kind.class)
+    void nothingElseIsSentTwice(LoadBalancer.Kind kind) throws IOException {
         start(kind, Manner.DIES, Manner.DIES, Manner.ANSWERS);
         List<String> methods = List.of("DELETE", "PATCH", "POST", "PUT");
         List<Integer> answers = methods.stream().map(this::send).toList();
@@ -260,8 +196,8 @@ class LoadBalancersIT {
     }
 
     @ParameterizedTest
-    @EnumSource(Proxy.class)
-    void aNodeThatLeavesGetsNoNewRequestsAndEndsWhatItHolds(Proxy kind) throws IOException {
+    @EnumSource(LoadBalancer.Kind.class)
+    void aNodeThatLeavesGetsNoNewRequestsAndEndsWhatItHolds(LoadBalancer.Kind kind) throws IOException {
         start(kind, Manner.HOLDS, Manner.ANSWERS, Manner.ANSWERS);
         Upstream leaving = upstreams.get(0);
         List<CompletableFuture<Integer>> sent = new ArrayList<>();
@@ -295,9 +231,9 @@ class LoadBalancersIT {
 
     /** Longer than most proxies wait by themselves, and than any hop. */
     @ParameterizedTest
-    @EnumSource(Proxy.class)
+    @EnumSource(LoadBalancer.Kind.class)
     @Tag("long")
-    void anAnswerMayTakeLongerThanAMinute(Proxy kind) throws IOException {
+    void anAnswerMayTakeLongerThanAMinute(LoadBalancer.Kind kind) throws IOException {
         start(kind, Manner.HOLDS, Manner.HOLDS, Manner.HOLDS);
         CompletableFuture<Integer> held = sendWithoutWaiting("GET");
         await("a node holds it").atMost(SOON).until(() -> !seen().isEmpty());

@@ -2,8 +2,10 @@ package dev.kiln.cluster;
 
 import static dev.kiln.testing.PushClient.with;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
+import akka.util.ByteString;
 import dev.kiln.cluster.ClusterProcesses.Node;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
@@ -21,6 +23,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Pushes whose requests each go to another node, as a load balancer sends them, while one of the nodes dies. */
 class PushAcrossNodesIT extends ClusterIntegration {
@@ -122,6 +126,43 @@ class PushAcrossNodesIT extends ClusterIntegration {
                     .isEqualTo(404);
             assertThat(here.get("blobs/" + image.manifest().digest()).status()).isEqualTo(404);
             assertThat(here.get("tags/list").json().path("tags").toString()).doesNotContain("\"v" + i + "\"");
+        }
+    }
+
+    /** Each sends every request to another node, and so every chunk. */
+    @ParameterizedTest
+    @EnumSource(LoadBalancer.Kind.class)
+    void aPushGoesThroughALoadBalancer(LoadBalancer.Kind kind) throws Exception {
+        assumeThat(kind.program()).exists();
+        byte[] layer = new byte[6_000_000];
+        new Random(6).nextBytes(layer);
+        Image image = new RandomImages(11).image(Platform.of(ClusterProcesses.AMD64));
+        Blob large = new Blob(MediaTypes.OCI_LAYER_GZIP, ByteString.fromArray(layer));
+        Blob manifest = RandomImages.manifest(image.config(), List.of(large));
+        List<Integer> ports =
+                cluster.registries().stream().map(node -> node.url().getPort()).toList();
+        try (LoadBalancer balancer = LoadBalancer.start(kind, directory, ports)) {
+            PushClient client = new PushClient(balancer.address(), "plain");
+            String location = client.upload();
+            for (int from = 0; from < layer.length; from += 2_000_000) {
+                Answer chunk = client.chunk("PATCH", location, layer, from, from + 2_000_000);
+                assertThat(chunk.status()).as(chunk.toString()).isEqualTo(202);
+                assertThat(chunk.header("Location")).isEqualTo(location);
+            }
+            assertThat(client.send(
+                                    "PUT",
+                                    with(location, "digest", large.digest().value()))
+                            .status())
+                    .isEqualTo(201);
+            client.push(image.config().bytes().toArray());
+            Answer pushed = put(client, "v1", manifest);
+            assertThat(pushed.status()).as(pushed.toString()).isEqualTo(201);
+
+            for (int i = 0; i < nodes.size(); i++) {
+                assertThat(client.get("manifests/v1").body())
+                        .isEqualTo(manifest.bytes().toArray());
+                assertThat(client.get("blobs/" + large.digest()).body()).isEqualTo(layer);
+            }
         }
     }
 

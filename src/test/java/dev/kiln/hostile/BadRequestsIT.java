@@ -57,10 +57,10 @@ class BadRequestsIT {
             /v2/%2e%2e%2f%2e%2e%2fetc/manifests/passwd    | 400 | NAME_INVALID
             /v2/app%00/manifests/main                     | 400 | NAME_INVALID
             /v2/app\\x/manifests/main                     | 400 | *
-            /v2/app/manifests/..                          | 400 | TAG_INVALID
-            /v2/app/manifests/.hidden                     | 400 | TAG_INVALID
-            /v2/app/manifests/-x                          | 400 | TAG_INVALID
-            /v2/app/manifests/--upload-pack=touch         | 400 | TAG_INVALID
+            /v2/app/manifests/..                          | 400 | NAME_INVALID
+            /v2/app/manifests/.hidden                     | 400 | NAME_INVALID
+            /v2/app/manifests/-x                          | 400 | NAME_INVALID
+            /v2/app/manifests/--upload-pack=touch         | 400 | NAME_INVALID
             /v2/app/manifests/main%2Fx                    | 400 | *
             /v2/app/manifests/%2e%2e                      | 400 | *
             /v2/app/manifests/main%0d%0aX:y               | 400 | *
@@ -91,8 +91,8 @@ class BadRequestsIT {
     @Test
     @Order(1)
     void longTagsAndDigestsAreRefused() throws IOException {
-        check(site.get("/v2/app/manifests/" + "a".repeat(129)), 400, "TAG_INVALID", "129 characters");
-        check(site.get("/v2/app/manifests/" + "a".repeat(5_000)), 400, "TAG_INVALID", "5 KB");
+        check(site.get("/v2/app/manifests/" + "a".repeat(129)), 400, "NAME_INVALID", "129 characters");
+        check(site.get("/v2/app/manifests/" + "a".repeat(5_000)), 400, "NAME_INVALID", "5 KB");
         check(site.get("/v2/app/manifests/" + "a".repeat(10_240)), 414, "*", "10 KB");
         check(site.get("/v2/" + "a/".repeat(3_000) + "manifests/x"), 400, "NAME_INVALID", "6 KB of name");
         check(site.get("/v2/app/manifests/sha256-" + HEX + ".sig"), 404, "MANIFEST_UNKNOWN", "cosign's tag");

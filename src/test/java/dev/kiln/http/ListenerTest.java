@@ -37,6 +37,7 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What takes more than one request, another configuration, or a look at what the routes were given. */
@@ -288,7 +289,7 @@ class ListenerTest {
                 () -> "");
         Routes rest = new HealthRoutes(Optional::empty, Optional::empty);
         String target = path.replace("sha256:", INDEX.descriptor().digest().value());
-        CompletableFuture<HttpResponse> answer = new Listener(registry, rest, rest)
+        CompletableFuture<HttpResponse> answer = new Listener(registry, rest, rest, null)
                 .answer(HttpRequest.GET(target), new CompletableFuture<>())
                 .toCompletableFuture();
         assertThat(answer).isDone();
@@ -341,6 +342,49 @@ class ListenerTest {
                 assertThat(answer.status()).isEqualTo(200);
                 assertThat(answer.header("Connection")).isEqualTo("close");
                 assertThat(wire.isClosed()).isTrue();
+            }
+        }
+    }
+
+    /** Beyond what is read of a body that nobody wants, in a bounded time. */
+    private static final long TOO_MUCH = 512L * 1024 * 1024;
+
+    @ParameterizedTest
+    @CsvSource({
+        "PUT, /v2/team/app/manifests/latest, 405", // nobody asks for the body
+        "PATCH, /v2/team/app/blobs/uploads/1234, 405",
+        "POST, /token, 404",
+        "POST, /api/v1/queue, 403",
+    })
+    void whoSendsAllOfALargeBodyBeforeItReadsIsAnswered(String method, String target, int status) throws Exception {
+        start();
+        for (int mebibytes : new int[] {1, 8, 64}) {
+            try (Wire wire = new Wire(server.port())) {
+                wire.sendChunked(method + " " + target, mebibytes << 20);
+                Answer answer = wire.read(false);
+                assertThat(answer.status()).as(answer.toString()).isEqualTo(status);
+                assertThat(answer.header("Connection")).isEqualTo("close");
+                assertThat(wire.isClosed()).isTrue();
+            }
+        }
+    }
+
+    @Test
+    void whoSendsTooMuchOfWhatNobodyWantsIsCutOff() throws Exception {
+        start();
+        try (Wire wire = new Wire(server.port())) {
+            assertThatThrownBy(() -> wire.sendChunked("PUT " + APP + "latest", TOO_MUCH))
+                    .isInstanceOf(IOException.class);
+        }
+    }
+
+    /** Who reads before it sends need not send: the answer does not wait for the body. */
+    @Test
+    void anAnswerDoesNotWaitForABodyThatNobodyWants() throws Exception {
+        start();
+        for (String header : new String[] {"Content-Length: 1000000", "Transfer-Encoding: chunked"}) {
+            try (Wire wire = new Wire(server.port())) {
+                assertThat(wire.request("PUT", APP + "latest", header).status()).isEqualTo(405);
             }
         }
     }

@@ -15,6 +15,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.testing.Wire;
 import dev.kiln.testing.Wire.Answer;
+import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -117,15 +118,15 @@ class RequestTableTest {
                 get("a name that nobody configured is unknown", "/v2/other/app/manifests/latest", 404)
                         .has("NAME_UNKNOWN"),
                 get("words of endpoints may be in names", "/v2/team/manifests/blobs/manifests/latest", 200),
-                get("a tag that begins with - is none", app + "-rf", 400).has("TAG_INVALID"),
-                get("a tag that begins with . is none", app + ".git", 400).has("TAG_INVALID"),
-                get("a parent folder is no tag", app + "..", 400).has("TAG_INVALID"),
+                get("a tag that begins with - is none", app + "-rf", 400).has("NAME_INVALID"),
+                get("a tag that begins with . is none", app + ".git", 400).has("NAME_INVALID"),
+                get("a parent folder is no tag", app + "..", 400).has("NAME_INVALID"),
                 get("a tag of 129 characters is too long", app + "a".repeat(129), 400)
-                        .has("TAG_INVALID"),
-                get("a tag of 1 KB is too long", app + "a".repeat(1024), 400).has("TAG_INVALID"),
+                        .has("NAME_INVALID"),
+                get("a tag of 1 KB is too long", app + "a".repeat(1024), 400).has("NAME_INVALID"),
                 get("a tag of 10 KB is refused by its length", app + "a".repeat(10240), 414)
-                        .has("REQUEST_INVALID", "too long"),
-                get("an empty reference is no tag", app, 400).has("TAG_INVALID"),
+                        .has("UNSUPPORTED", "too long"),
+                get("an empty reference is no tag", app, 400).has("NAME_INVALID"),
                 get("an encoded slash is no tag", app + "a%2Fb", 400).has("DIGEST_INVALID"),
                 get("a digest must be lower case", app + "sha256:" + "A".repeat(64), 400)
                         .has("DIGEST_INVALID"),
@@ -150,7 +151,7 @@ class RequestTableTest {
                 get("a redirect stays below it", app + "manifests/waiting_linux-amd64?ns=x", 307)
                         .has("Location: " + app + "manifests/waiting_linux-amd64?ns=x&w=1.abc-_\n"),
                 get("a platform that is not built is told what there is", "/v2/p/linux-s390x/team/app/manifests/x", 400)
-                        .has("REQUEST_INVALID", "path says linux/s390x", "linux/amd64, linux/arm64/v8"),
+                        .has("UNSUPPORTED", "path says linux/s390x", "linux/amd64, linux/arm64/v8"),
                 get("a digest is served there", app + "manifests/" + digest, 200)
                         .has("{\"index\":1}"),
                 get("whatever the platform", "/v2/p/linux-s390x/team/app/manifests/" + digest, 200),
@@ -236,17 +237,17 @@ class RequestTableTest {
                         .with("Accept: " + POINTERS)
                         .has("MANIFEST_UNKNOWN"),
                 get("an unknown platform is told what there is", app + "latest?platform=linux/s390x", 400)
-                        .has("REQUEST_INVALID", "linux/amd64, linux/arm64/v8", " 400 ?platform= says linux/s390x"),
+                        .has("UNSUPPORTED", "linux/amd64, linux/arm64/v8", " 400 ?platform= says linux/s390x"),
                 get("a malformed platform too", app + "latest", 400)
                         .with("X-Build-Platform: $(reboot)")
-                        .has("REQUEST_INVALID", "linux/amd64, linux/arm64/v8"),
-                get("an empty platform too", app + "latest?platform=", 400).has("REQUEST_INVALID"),
+                        .has("UNSUPPORTED", "linux/amd64, linux/arm64/v8"),
+                get("an empty platform too", app + "latest?platform=", 400).has("UNSUPPORTED"),
                 get("two platforms too", app + "latest?platform=linux/amd64&platform=linux/arm64", 400)
-                        .has("REQUEST_INVALID", "name one"),
+                        .has("UNSUPPORTED", "name one"),
                 get("in Docker's header too", app + "latest", 200).with("X-Meta-Build-Platform: linux/arm64"),
                 get("two headers that disagree are refused", app + "latest", 400)
                         .with("X-Meta-Build-Platform: linux/arm64", "X-Build-Platform: linux/amd64")
-                        .has("REQUEST_INVALID", "X-Build-Platform names 2 platforms; name one"),
+                        .has("UNSUPPORTED", "X-Build-Platform names 2 platforms; name one"),
                 get("a name's platform beats a bad parameter", app + "latest_linux-arm64?platform=bad", 200),
                 get("a tag's unknown platform is part of the tag", app + "latest_linux-s390x", 404)
                         .has("MANIFEST_UNKNOWN"),
@@ -347,7 +348,7 @@ class RequestTableTest {
                         .has("bytes 999-999/1000"),
                 get("a part behind the end is not there", layer, 416)
                         .with("Range: bytes=1000-")
-                        .has("Content-Range: bytes */1000", "REQUEST_INVALID"),
+                        .has("Content-Range: bytes */1000", "UNSUPPORTED"),
                 get("far behind the end too", layer, 416).with("Range: bytes=99999999999999999999999-"),
                 get("a last part of nothing is not there", layer, 416).with("Range: bytes=-0"),
                 get("an empty blob has no parts", app + EMPTY_DIGEST, 416)
@@ -381,12 +382,12 @@ class RequestTableTest {
                 get("nothing if nothing is asked for", tags + "?n=0", 200).has("\"tags\":[]"),
                 get("all if more is asked for than there is", tags + "?n=999999999999", 200)
                         .has("\"v1.0\"]"),
-                get("not if n is negative", tags + "?n=-1", 400).has("REQUEST_INVALID"),
-                get("not if n is no number", tags + "?n=ten", 400).has("REQUEST_INVALID"),
-                get("not if n is empty", tags + "?n=", 400).has("REQUEST_INVALID"),
+                get("not if n is negative", tags + "?n=-1", 400).has("UNSUPPORTED"),
+                get("not if n is no number", tags + "?n=ten", 400).has("UNSUPPORTED"),
+                get("not if n is empty", tags + "?n=", 400).has("UNSUPPORTED"),
                 get("not if n is beyond all numbers", tags + "?n=" + "9".repeat(50), 400)
-                        .has("REQUEST_INVALID"),
-                get("not if n is given twice", tags + "?n=1&n=2", 400).has("REQUEST_INVALID"),
+                        .has("UNSUPPORTED"),
+                get("not if n is given twice", tags + "?n=1&n=2", 400).has("UNSUPPORTED"),
                 get("not of an unknown repository", "/v2/other/tags/list", 404).has("NAME_UNKNOWN"),
                 row("by HEAD too", "HEAD", tags, 200).has("Content-Length: 47"),
                 get("nobody refers to anything", "/v2/team/app/referrers/" + LAYER_DIGEST, 200)
@@ -604,6 +605,11 @@ class RequestTableTest {
         assertThat(answer.status()).as(all).isEqualTo(row.status());
         assertThat(row.contains()).allSatisfy(part -> assertThat(all).contains(part));
         assertThat(all).doesNotContain("secret", "/etc/passwd", "/dev/sda", "Exception", "akka", "evil.example");
+        List<String> warnings = answer.lines().stream()
+                .filter(line -> line.startsWith("Warning: "))
+                .toList();
+        assertThat(warnings).allSatisfy(line -> assertThat(line).matches("Warning: 299 - \"(\\\\.|[^\"\\\\])*\""));
+        assertThat(String.join("", warnings)).hasSizeLessThanOrEqualTo(4096);
         if (!row.admin()) {
             assertThat(all).doesNotContain("192.0.2.7");
         }

@@ -13,6 +13,7 @@ import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.PushClient;
 import dev.kiln.testing.PushClient.Answer;
 import dev.kiln.testing.Wire;
+import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -85,8 +86,8 @@ class BadPushesIT {
             DELETE | blobs/uploads/nobody                         | 404 | BLOB_UPLOAD_UNKNOWN
             POST   | blobs/uploads/nobody                         | 405 | UNSUPPORTED
             PUT    | manifests/v1                                 | 400 | MANIFEST_INVALID
-            PUT    | manifests/.v1                                | 400 | TAG_INVALID
-            PUT    | manifests/STRANGE?tag=-x                     | 400 | TAG_INVALID
+            PUT    | manifests/.v1                                | 400 | NAME_INVALID
+            PUT    | manifests/STRANGE?tag=-x                     | 400 | NAME_INVALID
             PUT    | manifests/STRANGE                            | 400 | DIGEST_INVALID
             POST   | manifests/v1                                 | 405 | UNSUPPORTED
             PATCH  | manifests/v1                                 | 405 | UNSUPPORTED
@@ -95,7 +96,7 @@ class BadPushesIT {
             DELETE | blobs/STRANGE                                | 404 | BLOB_UNKNOWN
             PUT    | blobs/STRANGE                                | 405 | UNSUPPORTED
             DELETE | tags/list                                    | 405 | UNSUPPORTED
-            GET    | tags/list?n=x                                | 400 | REQUEST_INVALID
+            GET    | tags/list?n=x                                | 400 | UNSUPPORTED
             GET    | referrers/sha256:x                           | 400 | DIGEST_INVALID
             GET    | referrers/STRANGE?last=x                     | 400 | DIGEST_INVALID
             PUT    | referrers/STRANGE                            | 405 | UNSUPPORTED
@@ -124,7 +125,7 @@ class BadPushesIT {
         assertRefused(
                 tagged.putManifest("t".repeat(129), MediaTypes.OCI_INDEX, data.manifests.get(index)),
                 400,
-                "TAG_INVALID");
+                "NAME_INVALID");
     }
 
     // ---- chunks
@@ -148,6 +149,31 @@ class BadPushesIT {
         assertThat(repo.chunk("PATCH", location, BLOB, 20, 100).status()).isEqualTo(202);
         assertThat(repo.send("PUT", with(location, "digest", DIGEST.value())).status())
                 .isEqualTo(201);
+    }
+
+    /** To a client that sends all before it reads. */
+    private static Wire.Answer answerAfter(String methodAndTarget, int mebibytes, String... headers)
+            throws IOException {
+        try (Wire wire = new Wire(server.registry().getPort())) {
+            wire.sendChunked(methodAndTarget, (long) mebibytes << 20, headers);
+            return wire.read(false);
+        }
+    }
+
+    @Test
+    void aChunkThatIsRefusedIsRefusedAlsoWhenItIsLarge() throws Exception {
+        String location = repo.upload();
+        String unknown = location.substring(0, location.length() - 32) + "0".repeat(32);
+
+        assertThat(answerAfter("PATCH " + location, 32, "Content-Range: 5-33554436")
+                        .header("Range"))
+                .isEqualTo("0-0");
+        assertThat(answerAfter("PATCH " + location, 32, "Content-Range: 0-9").text())
+                .contains("SIZE_INVALID");
+        assertThat(answerAfter("PATCH " + unknown, 32).text()).contains("BLOB_UPLOAD_UNKNOWN");
+        assertThat(answerAfter("PUT " + with(location, "digest", STRANGE), 32).text())
+                .contains("DIGEST_INVALID");
+        assertThat(repo.get(location).header("Range")).isEqualTo("0-0");
     }
 
     @Test
@@ -257,9 +283,46 @@ class BadPushesIT {
                         MediaTypes.OCI_INDEX),
                 413,
                 "MANIFEST_INVALID");
+        for (int mebibytes : new int[] {8, 64}) {
+            assertThat(answerAfter("PUT /v2/bad/pushes/manifests/large", mebibytes)
+                            .status())
+                    .isEqualTo(413);
+        }
         // Refused before a byte of it is sent.
         String head = "PUT /v2/bad/pushes/manifests/large HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n";
         assertThat(Wire.once(server.registry().getPort(), head).status()).isEqualTo(413);
+    }
+
+    @Test
+    void aManifestHasAsManyTagsAtOnceAsFitAndNoMore() {
+        ConformanceData data = new ConformanceData("tags");
+        Digest digest = data.index(new Traits());
+        PushClient tagged = new PushClient(server.registry(), "bad/many");
+        String hundred = digest + "?" + "tag=t&".repeat(97) + "tag=1&tag=2&tag=3";
+
+        assertRefused(
+                tagged.putManifest(hundred + "&tag=t", MediaTypes.OCI_INDEX, data.manifests.get(digest)),
+                414,
+                "UNSUPPORTED");
+        assertThat(tagged.get("manifests/" + digest).status()).isEqualTo(404);
+        assertThat(tagged.putManifest(hundred, MediaTypes.OCI_INDEX, data.manifests.get(digest))
+                        .status())
+                .isEqualTo(201);
+        assertThat(tagged.get("tags/list").json().get("tags").size()).isEqualTo(4);
+    }
+
+    /** The specification has that parameter beside a digest only. */
+    @Test
+    void aPushByTagSetsNoOtherTag() {
+        ConformanceData data = new ConformanceData("tag");
+        byte[] index = data.manifests.get(data.index(new Traits()));
+        PushClient tagged = new PushClient(server.registry(), "bad/tag");
+
+        Answer pushed = tagged.putManifest("v1?tag=v2", MediaTypes.OCI_INDEX, index);
+
+        assertThat(pushed.status()).isEqualTo(201);
+        assertThat(pushed.header("OCI-Tag")).isEmpty();
+        assertThat(tagged.get("tags/list").json().get("tags").toString()).isEqualTo("[\"v1\"]");
     }
 
     @Test
@@ -519,7 +582,7 @@ class BadPushesIT {
                     .isEqualTo(201);
         }
         java.util.Set<String> seen = new java.util.HashSet<>();
-        String next = "referrers/" + subject + "?artifactType=" + ConformanceData.TYPE_1.replace("+", "%2B");
+        String next = "referrers/" + subject + "?artifactType=" + ConformanceData.TYPE_1;
         int pages = 0;
         while (!next.isEmpty()) {
             Answer page = many.get(next);

@@ -2,7 +2,7 @@ package dev.kiln.push;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import akka.util.ByteString;
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.testing.KilnProcess;
@@ -13,6 +13,8 @@ import dev.kiln.testing.RandomImages.Blob;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -21,6 +23,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
@@ -28,12 +31,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Two hundred clients push images that share layers while manifests are deleted and what nothing needs is collected, as
- * early as the server can be told to: every manifest that got its 201 and was not deleted is complete.
+ * Two hundred clients push images that share layers, and every third of them indexes of images that others push too, while
+ * manifests and blobs are deleted and what nothing needs is collected, as early as the server can be told to: every manifest
+ * that got its 201 and was not deleted is complete, through its images down to their blobs.
  */
 class ConcurrentPushesIT {
     private static final int PUSHERS = 200;
-    private static final int IMAGES = 3;
+    private static final int PUSHES = 3;
     private static final int LAYERS = 20;
     private static final Blob CONFIG = new Blob(
             MediaTypes.OCI_CONFIG,
@@ -47,11 +51,20 @@ class ConcurrentPushesIT {
             .mapToObj(i -> new Blob(MediaTypes.OCI_LAYER_GZIP, new RandomImages(i).bytes(5_000)))
             .toList();
     /** What got its answer, and was not deleted. */
-    private final Set<Image> stored = ConcurrentHashMap.newKeySet();
+    private final Set<Content> stored = ConcurrentHashMap.newKeySet();
+    /** What got its answer once. */
+    private final Set<Content> pushed = ConcurrentHashMap.newKeySet();
+
+    private final AtomicInteger deleted = new AtomicInteger();
 
     private List<PushClient> repositories;
 
-    private record Image(PushClient repository, String tag, Digest manifest, List<Blob> blobs) {}
+    /** A tagged manifest; an image has blobs, and an index has images. */
+    private record Content(PushClient repository, String tag, Blob manifest, List<Blob> blobs, List<Content> images) {
+        boolean isIndex() {
+            return !images.isEmpty();
+        }
+    }
 
     @Test
     void whatWasPushedAndNotDeletedIsComplete() throws Exception {
@@ -67,8 +80,8 @@ class ConcurrentPushesIT {
             try {
                 List<Future<?>> all = new ArrayList<>();
                 for (int i = 0; i < PUSHERS; i++) {
-                    Random random = new Random(i);
-                    all.add(clients.submit(() -> pushAndDelete(random)));
+                    Client client = new Client(i);
+                    all.add(clients.submit(client::pushAndDelete));
                 }
                 for (Future<?> client : all) {
                     client.get(8, TimeUnit.MINUTES);
@@ -76,10 +89,17 @@ class ConcurrentPushesIT {
             } finally {
                 clients.shutdownNow();
             }
-            assertThat(stored).hasSizeBetween(PUSHERS, PUSHERS * IMAGES - PUSHERS / 2);
-            stored.forEach(ConcurrentPushesIT::assertComplete);
+            assertThat(pushed).hasSizeGreaterThanOrEqualTo(PUSHERS * PUSHES);
+            assertThat(stored).filteredOn(Content::isIndex).hasSizeGreaterThan(PUSHERS / 4);
+            assertThat(deleted.get()).isGreaterThan(PUSHERS / 4);
+            Set<String> seen = new HashSet<>();
+            stored.forEach(content -> assertComplete(content, seen));
 
-            stored.forEach(ConcurrentPushesIT::delete);
+            whatAnIndexRefersToIsNotDeletedBeforeIt();
+            pushed.stream()
+                    .filter(content -> !content.isIndex())
+                    .forEach(image ->
+                            assertThat(patiently(() -> delete(image)).status()).isIn(202, 404));
             for (PushClient repository : repositories) {
                 for (Blob layer : layers) {
                     // who asks for it keeps it for the grace time
@@ -94,39 +114,138 @@ class ConcurrentPushesIT {
         }
     }
 
-    private void pushAndDelete(Random random) {
-        for (int i = 0; i < IMAGES; i++) {
-            Image image = push(random);
-            if (random.nextInt(3) == 0) {
-                stored.remove(image);
-                delete(image);
+    private void whatAnIndexRefersToIsNotDeletedBeforeIt() {
+        for (Content index : stored.stream().filter(Content::isIndex).toList()) {
+            for (Content image : index.images()) {
+                Answer refused = patiently(() -> delete(image));
+                assertThat(refused.status()).as(refused.toString()).isEqualTo(403);
+                assertThat(refused.json().at("/errors/0/message").asText()).contains("refers to it");
             }
+        }
+        for (Content index : pushed.stream().filter(Content::isIndex).toList()) {
+            // 404 also when the answer of a request before this one was late
+            assertThat(patiently(() -> delete(index)).status()).isIn(202, 404);
         }
     }
 
-    /** As clients do: what is there is not sent; and what went before the manifest came is sent again. */
-    private Image push(Random random) {
-        PushClient repository = repositories.get(random.nextInt(repositories.size()));
-        PushClient other = repositories.get(random.nextInt(repositories.size()));
-        String tag = "t" + Long.toHexString(random.nextLong());
-        List<Blob> blobs = new ArrayList<>(
-                random.ints(4, 0, LAYERS).distinct().mapToObj(layers::get).toList());
-        ByteString manifest = RandomImages.utf8("""
-                {"schemaVersion":2,"mediaType":"%s","config":%s,"layers":[%s],"annotations":{"tag":"%s"}}""".formatted(
-                MediaTypes.OCI_MANIFEST,
-                CONFIG.json(""),
-                String.join(",", blobs.stream().map(blob -> blob.json("")).toList()),
-                tag));
-        blobs.add(CONFIG);
-        while (true) {
-            blobs.forEach(blob -> pushOrMount(repository, other, blob));
-            Answer answer = patiently(() -> repository.putManifest(tag, MediaTypes.OCI_MANIFEST, manifest.toArray()));
-            if (answer.status() == 201) {
-                Image image = new Image(repository, tag, Digest.sha256(manifest.toArray()), blobs);
-                stored.add(image);
-                return image;
+    private final class Client {
+        private final boolean pushesIndexes;
+        private final Random random;
+        /** What it pushed, and did not delete. */
+        private final List<Content> own = new ArrayList<>();
+
+        Client(int number) {
+            pushesIndexes = number % 3 == 0;
+            random = new Random(number);
+        }
+
+        void pushAndDelete() {
+            for (int i = 0; i < PUSHES; i++) {
+                PushClient repository = some(repositories);
+                Content content = pushesIndexes ? index(repository) : image(repository);
+                push(content);
+                own.add(content);
+                if (random.nextInt(3) == 0) {
+                    deleteOne();
+                }
+                Answer dropped = patiently(
+                        () -> some(repositories).delete("blobs/" + some(layers).digest()));
+                assertThat(dropped.status()).as(dropped.toString()).isIn(202, 403, 404);
             }
-            assertThat(answer.code()).as(answer.toString()).isEqualTo("MANIFEST_BLOB_UNKNOWN");
+        }
+
+        private <T> T some(List<T> all) {
+            return all.get(random.nextInt(all.size()));
+        }
+
+        private void deleteOne() {
+            Content content = own.remove(random.nextInt(own.size()));
+            stored.remove(content);
+            Answer answer = delete(content);
+            assertThat(answer.status()).as(answer.toString()).isIn(202, 403, 503);
+            if (answer.status() == 403) {
+                // An index lists it, or is about to.
+                assertThat(answer.code()).isEqualTo("DENIED");
+                stored.add(content);
+            } else if (answer.status() == 202) {
+                deleted.incrementAndGet();
+            }
+        }
+
+        private Content image(PushClient repository) {
+            String tag = tag();
+            List<Blob> blobs = new ArrayList<>(
+                    random.ints(4, 0, LAYERS).distinct().mapToObj(layers::get).toList());
+            Blob manifest = manifest(
+                    MediaTypes.OCI_MANIFEST,
+                    tag,
+                    "\"config\":" + CONFIG.json("") + ",\"layers\":["
+                            + String.join(
+                                    ",",
+                                    blobs.stream().map(blob -> blob.json("")).toList()) + "]");
+            blobs.add(CONFIG);
+            return new Content(repository, tag, manifest, blobs, List.of());
+        }
+
+        /** Of images of others that are there, and may be deleted at any moment, or of its own. */
+        private Content index(PushClient repository) {
+            List<Content> images = new ArrayList<>(stored.stream()
+                    .filter(content -> content.repository() == repository && !content.isIndex())
+                    .toList());
+            Collections.shuffle(images, random);
+            while (images.size() < 2) {
+                Content image = image(repository);
+                push(image);
+                images.add(image);
+            }
+            List<Content> listed = List.copyOf(images.subList(0, 2));
+            String entries = String.join(
+                    ",", listed.stream().map(image -> image.manifest().json("")).toList());
+            String tag = tag();
+            return new Content(
+                    repository,
+                    tag,
+                    manifest(MediaTypes.OCI_INDEX, tag, "\"manifests\":[" + entries + "]"),
+                    List.of(),
+                    listed);
+        }
+
+        private String tag() {
+            return "t" + Long.toHexString(random.nextLong());
+        }
+
+        private Blob manifest(String mediaType, String tag, String references) {
+            return new Blob(mediaType, RandomImages.utf8("""
+                    {"schemaVersion":2,"mediaType":"%s",%s,"annotations":{"tag":"%s"}}""".formatted(mediaType, references, tag)));
+        }
+
+        private void push(Content content) {
+            push(content, content.tag());
+            pushed.add(content);
+            stored.add(content);
+        }
+
+        /** As clients do: what is there is not sent; and what went before the manifest came is sent again. */
+        private void push(Content content, String reference) {
+            PushClient repository = content.repository();
+            while (true) {
+                for (Content image : content.images()) {
+                    String digest = image.manifest().digest().value();
+                    if (patiently(() -> repository.head("manifests/" + digest)).status() != 200) {
+                        push(image, digest);
+                    }
+                }
+                content.blobs().forEach(blob -> pushOrMount(repository, some(repositories), blob));
+                Answer answer = patiently(() -> repository.putManifest(
+                        reference,
+                        content.manifest().mediaType(),
+                        content.manifest().bytes().toArray()));
+                if (answer.status() == 201) {
+                    return;
+                }
+                assertThat(answer.status()).as(answer.toString()).isEqualTo(404);
+                assertThat(answer.code()).isEqualTo("MANIFEST_BLOB_UNKNOWN");
+            }
         }
     }
 
@@ -147,10 +266,8 @@ class ConcurrentPushesIT {
         assertThat(pushed.status()).as(pushed.toString()).isEqualTo(201);
     }
 
-    private static void delete(Image image) {
-        Answer deleted = patiently(() -> image.repository().delete("manifests/" + image.manifest()));
-        // 404: the answer of a request before this one was late
-        assertThat(deleted.status()).as(deleted.toString()).isIn(202, 404);
+    private static Answer delete(Content content) {
+        return content.repository().delete("manifests/" + content.manifest().digest());
     }
 
     /** A server that is too busy for so many clients says so, and is asked again. */
@@ -163,15 +280,40 @@ class ConcurrentPushesIT {
         }
     }
 
-    private static void assertComplete(Image image) {
-        Answer byTag = image.repository().get("manifests/" + image.tag());
-        assertThat(byTag.header("Docker-Content-Digest"))
+    /** @param seen what was found to be complete already */
+    private static void assertComplete(Content content, Set<String> seen) {
+        Answer byTag = content.repository().get("manifests/" + content.tag());
+        assertThat(byTag.body())
                 .as(byTag.toString())
-                .isEqualTo(image.manifest().value());
-        for (Blob blob : image.blobs()) {
-            Answer answer = image.repository().get("blobs/" + blob.digest());
-            assertThat(answer.status()).as("%s of %s: %s", blob, image, answer).isEqualTo(200);
-            assertThat(Digest.sha256(answer.body())).isEqualTo(blob.digest());
+                .isEqualTo(content.manifest().bytes().toArray());
+        assertComplete(content.repository(), byTag.json(), seen);
+    }
+
+    private static void assertComplete(PushClient repository, JsonNode manifest, Set<String> seen) {
+        manifest.path("manifests").forEach(entry -> {
+            Answer child = assertThere(repository, "manifests/", entry);
+            assertComplete(repository, child.json(), seen);
+        });
+        List<JsonNode> blobs = new ArrayList<>();
+        manifest.path("layers").forEach(blobs::add);
+        if (manifest.has("config")) {
+            blobs.add(manifest.get("config"));
         }
+        assertThat(manifest.path("manifests").size() + blobs.size()).isPositive();
+        for (JsonNode blob : blobs) {
+            if (seen.add(repository.repository() + blob.get("digest"))) {
+                assertThere(repository, "blobs/", blob);
+            }
+        }
+    }
+
+    private static Answer assertThere(PushClient repository, String kind, JsonNode descriptor) {
+        String digest = descriptor.get("digest").asText();
+        Answer answer = repository.get(kind + digest);
+        assertThat(answer.status())
+                .as("%s of %s: %s", digest, repository.repository(), answer)
+                .isEqualTo(200);
+        assertThat(Digest.sha256(answer.body()).value()).isEqualTo(digest);
+        return answer;
     }
 }

@@ -1,11 +1,13 @@
 package dev.kiln.push;
 
+import akka.util.ByteString;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
+import dev.kiln.testing.RandomImages;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -21,8 +23,8 @@ import java.util.Random;
  * tags. Random bytes, the same in each run.
  */
 final class ConformanceData {
-    static final String TYPE_1 = "application/vnd.example.oci.conformance.1+json";
-    static final String TYPE_2 = "application/vnd.example.oci.conformance.2+json";
+    static final String TYPE_1 = "application/vnd.example.oci.conformance.v1";
+    static final String TYPE_2 = "application/vnd.example.oci.conformance.v2";
     static final String EMPTY_JSON = "application/vnd.oci.empty.v1+json";
 
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -56,7 +58,11 @@ final class ConformanceData {
         String layerType = MediaTypes.OCI_LAYER_GZIP;
         Optional<byte[]> layer = Optional.empty();
         int layers = 2;
+        String architecture = "amd64";
         Map<String, String> annotations = new LinkedHashMap<>();
+        /** One more annotation, another one in each manifest. */
+        boolean unique;
+
         Optional<Digest> subject = Optional.empty();
         boolean data;
         boolean unknownMember;
@@ -77,6 +83,17 @@ final class ConformanceData {
 
         Traits annotated() {
             annotations.put("org.opencontainers.conformance", "hello conformance test");
+            unique = true;
+            return this;
+        }
+
+        Traits layers(String type) {
+            layerType = type;
+            return this;
+        }
+
+        Traits on(String cpu) {
+            architecture = cpu;
             return this;
         }
     }
@@ -88,11 +105,7 @@ final class ConformanceData {
     }
 
     Digest digest(byte[] bytes) {
-        return Digest.of(
-                algorithm,
-                new Digest(algorithm + ":" + "0".repeat(algorithm.equals("sha512") ? 128 : 64))
-                        .newMessageDigest()
-                        .digest(bytes));
+        return Digest.of(algorithm, Digest.newMessageDigest(algorithm).digest(bytes));
     }
 
     Digest blob(byte[] bytes) {
@@ -113,17 +126,43 @@ final class ConformanceData {
     }
 
     Digest image(Traits traits) {
-        byte[] config = traits.config.orElseGet(() -> json(JSON.createObjectNode()
-                .put("architecture", "amd64")
-                .put("os", "linux")
-                .put("created", Long.toHexString(random.nextLong()))));
+        ArrayNode layers = JSON.createArrayNode();
+        ArrayNode diffIds = JSON.createArrayNode();
+        for (int i = 0; i < traits.layers; i++) {
+            byte[] plain = traits.layer.orElseGet(() -> isLayer(traits.layerType) ? tar() : bytes(2048));
+            byte[] layer = traits.layerType.equals(MediaTypes.OCI_LAYER_GZIP)
+                    ? RandomImages.gzip(ByteString.fromArray(plain)).toArray()
+                    : plain;
+            layers.add(listed(traits.layerType, layer, traits.data));
+            diffIds.add(digest(plain).value());
+        }
+        byte[] config = traits.config.orElseGet(() -> json(config(traits, diffIds)));
         ObjectNode manifest = head(MediaTypes.OCI_MANIFEST, traits);
         manifest.set("config", listed(traits.configType, config, traits.data));
-        ArrayNode layers = manifest.putArray("layers");
-        for (int i = 0; i < traits.layers; i++) {
-            layers.add(listed(traits.layerType, traits.layer.orElseGet(() -> bytes(1024)), traits.data));
-        }
+        manifest.set("layers", layers);
         return finish(manifest, traits, traits.configType);
+    }
+
+    private static boolean isLayer(String mediaType) {
+        return mediaType.startsWith("application/vnd.oci.image.layer.v1.");
+    }
+
+    private byte[] tar() {
+        return RandomImages.tar(Map.of("./conformance.txt", ByteString.fromArray(bytes(100))))
+                .toArray();
+    }
+
+    private ObjectNode config(Traits traits, ArrayNode diffIds) {
+        ObjectNode config = JSON.createObjectNode()
+                .put("author", "conformance")
+                .put("architecture", traits.architecture)
+                .put("os", "linux");
+        config.putObject("rootfs").put("type", "layers").set("diff_ids", diffIds);
+        return traits.unknownMember ? withUnknownMember(config) : config;
+    }
+
+    private ObjectNode withUnknownMember(ObjectNode json) {
+        return json.put("org." + Long.toHexString(random.nextLong()), Long.toHexString(random.nextLong()));
     }
 
     private ObjectNode listed(String mediaType, byte[] bytes, boolean data) {
@@ -135,27 +174,34 @@ final class ConformanceData {
         return descriptor;
     }
 
+    /** An index of these as they are, of no platform. */
     Digest index(Traits traits, Digest... children) {
+        return index(traits, List.of(), List.of(children));
+    }
+
+    /** An index of two images with the same traits. */
+    Digest indexOfImages(Traits traits) {
+        List<String> architectures = List.of("amd64", "arm64");
+        return index(
+                traits,
+                architectures,
+                architectures.stream()
+                        .map(architecture -> image(traits.on(architecture)))
+                        .toList());
+    }
+
+    /** @param architectures of the children, or nothing */
+    Digest index(Traits traits, List<String> architectures, List<Digest> children) {
         ObjectNode index = head(MediaTypes.OCI_INDEX, traits);
         ArrayNode manifests = index.putArray("manifests");
         for (Digest child : children) {
             ObjectNode entry = descriptors.get(child).deepCopy();
-            entry.putObject("platform").put("os", "linux").put("architecture", "cpu" + manifests.size());
+            if (!architectures.isEmpty()) {
+                entry.putObject("platform").put("os", "linux").put("architecture", architectures.get(manifests.size()));
+            }
             manifests.add(entry);
         }
         return finish(index, traits, "");
-    }
-
-    /** An index of two images with these traits. */
-    Digest indexOfImages(Traits traits) {
-        Traits children = new Traits();
-        children.configType = traits.configType;
-        children.config = traits.config;
-        children.layers = traits.layers;
-        children.layerType = traits.layerType;
-        children.artifactType = traits.artifactType;
-        children.unknownMember = traits.unknownMember;
-        return index(traits, image(children), image(children));
     }
 
     private ObjectNode head(String mediaType, Traits traits) {
@@ -169,9 +215,12 @@ final class ConformanceData {
         if (!traits.annotations.isEmpty()) {
             ObjectNode annotations = manifest.putObject("annotations");
             traits.annotations.forEach(annotations::put);
+            if (traits.unique) {
+                withUnknownMember(annotations);
+            }
         }
         if (traits.unknownMember) {
-            manifest.put("org." + Long.toHexString(random.nextLong()), Long.toHexString(random.nextLong()));
+            withUnknownMember(manifest);
         }
         byte[] bytes = json(manifest);
         Digest digest = digest(bytes);

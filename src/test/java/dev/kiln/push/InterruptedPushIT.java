@@ -98,6 +98,33 @@ class InterruptedPushIT {
         }
     }
 
+    @Test
+    void aLastChunkThatBreaksOffLeavesTheUploadAsItWas() throws Exception {
+        byte[] blob = random(300_000, 5);
+        Digest digest = Digest.sha256(blob);
+        for (int sent : new int[] {0, 1, 65_536, 199_999}) {
+            String location = repo.upload();
+            assertThat(repo.chunk("PATCH", location, blob, 0, 60_000).status()).isEqualTo(202);
+            assertThat(repo.chunk("PATCH", location, blob, 60_000, 100_000).status())
+                    .isEqualTo(202);
+            String put = "PUT " + with(location, "digest", digest.value());
+            for (String range : new String[] {"", "Content-Range: 100000-299999\r\n"}) {
+                try (Wire wire = new Wire(server.registry().getPort())) {
+                    wire.send(put + " HTTP/1.1\r\nHost: x\r\n" + range + "Content-Length: 200000\r\n\r\n"
+                            + latin(Arrays.copyOfRange(blob, 100_000, 300_000), sent));
+                    wire.reset();
+                }
+                assertThat(repo.head("blobs/" + digest).status()).isEqualTo(404);
+                assertThat(acknowledged(location)).isEqualTo(100_000);
+            }
+            assertThat(repo.chunk("PUT", with(location, "digest", digest.value()), blob, 100_000, blob.length)
+                            .status())
+                    .isEqualTo(201);
+            assertThat(repo.get("blobs/" + digest).body()).isEqualTo(blob);
+            assertThat(repo.delete("blobs/" + digest).status()).isEqualTo(202);
+        }
+    }
+
     /** As skopeo does with every request. */
     @Test
     void whoWantsTheConnectionClosedIsAnsweredAsOthersAre() throws Exception {

@@ -10,9 +10,12 @@ import dev.kiln.push.ConformanceData.Traits;
 import dev.kiln.testing.PullClient;
 import dev.kiln.testing.PushClient;
 import dev.kiln.testing.PushClient.Answer;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -156,6 +159,32 @@ class PushBesideBuildsIT {
         assertThat(lost.putManifest(Digest.sha256(index).value(), MediaTypes.OCI_INDEX, index)
                         .status())
                 .isEqualTo(201);
+    }
+
+    /** What git said last is no proof that a name is still free. */
+    @Test
+    void withGitGoneNoNameIsFreeThatItDidNotName() throws IOException {
+        kiln.branch("main");
+        start(Builds.QUICK);
+        PullClient.Answer built = PullClient.join(kiln.client.pull("main" + FOR_AMD64));
+        assertThat(built.status()).as(built.text()).isEqualTo(200);
+        assertThat(tag("before", index("before")).status()).isEqualTo(201);
+
+        Files.move(kiln.origin.directory(), directory.resolve("gone"));
+
+        // Another name each time: one that was taken while the list of names was fresh enough stays taken.
+        AtomicInteger number = new AtomicInteger();
+        Awaitility.await()
+                .atMost(Installation.SOON)
+                .untilAsserted(() -> assertRefused(
+                        tag("after" + number.incrementAndGet(), index("after")), 503, "UNAVAILABLE", "after" + number));
+        assertRefused(tag("main", index("after")), 403, "DENIED", "comes from the source");
+        assertThat(push.get("manifests/main" + FOR_AMD64).status()).isEqualTo(200);
+        assertThat(push.get("manifests/before").status())
+                .as("the source may have it by now")
+                .isEqualTo(503);
+        byte[] before = index("before");
+        assertThat(push.get("manifests/" + Digest.sha256(before)).body()).isEqualTo(before);
     }
 
     // ---- signing: the requests of cosign and notation, one after the other (docs/clients.md)
@@ -312,7 +341,11 @@ class PushBesideBuildsIT {
         assertThat(listed(index)).containsExactly(signature.value(), sbom.value(), notation.value());
         assertThat(push.head("manifests/" + fallback + ".sbom").header("Docker-Content-Digest"))
                 .isEqualTo(sbom.value());
-        assertThat(push.get("manifests/" + fallback + ".att").code()).isEqualTo("MANIFEST_UNKNOWN");
+        for (String nothing : List.of(".sig", ".att")) {
+            Answer none = push.get("manifests/" + fallback + nothing);
+            assertThat(none.status()).as(none.toString()).isEqualTo(404);
+            assertThat(none.code()).isEqualTo("MANIFEST_UNKNOWN");
+        }
     }
 
     private List<String> referrers(Digest subject, String type) {

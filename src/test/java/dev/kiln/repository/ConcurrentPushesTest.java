@@ -30,6 +30,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -51,8 +52,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Many clients push images that share layers, to two nodes on one folder, while manifests are deleted and what nothing needs
- * is collected the moment it looks unneeded: what was pushed and not deleted is complete, and nothing else stays.
+ * Many clients push images that share layers, and indexes of them, to two nodes on one folder, while manifests are deleted and
+ * what nothing needs is collected the moment it looks unneeded: what was pushed and not deleted is complete, and nothing else
+ * stays.
  */
 class ConcurrentPushesTest {
     private static final Duration GRACE = Duration.ofMillis(1);
@@ -77,9 +79,29 @@ class ConcurrentPushesTest {
     /** What got its answer, and was not deleted. */
     private final Set<Image> stored = ConcurrentHashMap.newKeySet();
 
+    /** What got its answer once. */
+    private final Set<Image> pushed = ConcurrentHashMap.newKeySet();
+
     private final List<Node> nodes = new ArrayList<>();
 
-    private record Image(RepositoryName repository, Digest manifest, List<Digest> layers) {}
+    /** An image, or an index of {@code images}. */
+    private record Image(RepositoryName repository, String name, List<Integer> layers, List<Image> images) {
+        byte[] bytes() {
+            return (name + " of " + needs()).getBytes(US_ASCII);
+        }
+
+        Digest manifest() {
+            return Digest.sha256(bytes());
+        }
+
+        /** What the manifest refers to. */
+        List<Digest> needs() {
+            return Stream.concat(
+                            layers.stream().map(layer -> Digest.sha256(layer(layer))),
+                            images.stream().map(Image::manifest))
+                    .toList();
+        }
+    }
 
     private record Node(SharedFolder folder, PushedContent pushed) {}
 
@@ -153,34 +175,77 @@ class ConcurrentPushesTest {
         }
 
         private void pushAndPerhapsDelete(int i) throws Exception {
-            Image image = push(i);
+            Image image = number % 3 == 0 ? index(i) : image(i);
+            push(image);
+            pushed.add(image);
+            stored.add(image);
             Digest some = Digest.sha256(layer(random.nextInt(LAYERS)));
             this.<DeleteAnswer>ask(replyTo -> new RepositoryCommand.Drop(some, Optional.empty(), replyTo));
             if (random.nextInt(3) == 0) {
+                stored.remove(image);
                 DeleteAnswer answer = this.<DeleteAnswer>ask(
                         replyTo -> new RepositoryCommand.DeleteManifest(image.manifest(), BY, replyTo));
-                assertThat(answer).isInstanceOf(DeleteAnswer.Deleted.class);
-                stored.remove(image);
+                if (answer instanceof DeleteAnswer.Refused) {
+                    assertThat(image.images()).as("nothing lists an index").isEmpty();
+                    stored.add(image);
+                } else {
+                    assertThat(answer).isInstanceOf(DeleteAnswer.Deleted.class);
+                }
             }
         }
 
-        private Image push(int i) throws Exception {
-            List<Integer> layers = random.ints(4, 0, LAYERS).distinct().boxed().toList();
-            List<Digest> digests =
-                    layers.stream().map(layer -> Digest.sha256(layer(layer))).toList();
-            byte[] bytes = ("image " + number + "-" + i + " of " + digests).getBytes(US_ASCII);
+        private Image image(int i) {
+            return new Image(
+                    repository,
+                    "image " + number + "-" + i,
+                    random.ints(4, 0, LAYERS).distinct().boxed().toList(),
+                    List.of());
+        }
+
+        /** Of images of others, which may be deleted at any moment; or of one of its own. */
+        private Image index(int i) throws Exception {
+            List<Image> images = new ArrayList<>(stored.stream()
+                    .filter(image -> image.repository().equals(repository)
+                            && image.images().isEmpty())
+                    .toList());
+            if (images.isEmpty()) {
+                Image own = image(i);
+                push(own);
+                pushed.add(own);
+                stored.add(own);
+                images.add(own);
+            }
+            Collections.shuffle(images, random);
+            return new Image(
+                    repository,
+                    "index " + number + "-" + i,
+                    List.of(),
+                    List.copyOf(images.subList(0, Math.min(2, images.size()))));
+        }
+
+        private void push(Image image) throws Exception {
+            push(image, List.of(new Tag(image.name().replace(' ', '-'))));
+        }
+
+        private void push(Image image, List<Tag> tags) throws Exception {
+            byte[] bytes = image.bytes();
             Descriptor manifest = new Descriptor("application/x", Digest.sha256(bytes), bytes.length);
-            List<Digest> all = new ArrayList<>(digests);
+            List<Digest> all = new ArrayList<>(image.needs());
             all.add(manifest.digest());
             while (true) {
-                for (int layer : layers) {
+                for (int layer : image.layers()) {
                     upload(layer(layer));
+                }
+                for (Image child : image.images()) {
+                    if (!isPushed(child)) {
+                        push(child, List.of());
+                    }
                 }
                 BeginAnswer begun = this.<BeginAnswer>ask(replyTo -> new RepositoryCommand.Begin(all, replyTo));
                 if (!(begun instanceof BeginAnswer.Pinned pinned)) {
                     continue;
                 }
-                if (!areThere(digests)) {
+                if (!areThere(image, pinned.manifests())) {
                     // As Pushes does: else the manifest counts as a push under way, and cannot be deleted.
                     owners.get(repository).tell(new RepositoryCommand.Release(pinned.incarnation(), pinned.pin()));
                     continue;
@@ -189,25 +254,23 @@ class ConcurrentPushesTest {
                 PutAnswer answer = this.<PutAnswer>ask(replyTo -> new RepositoryCommand.Put(
                         pinned.incarnation(),
                         pinned.pin(),
-                        new PushedManifest(manifest, digests, Optional.empty(), Optional.empty()),
-                        List.of(new Tag("t" + number + "-" + i)),
+                        new PushedManifest(manifest, image.needs(), Optional.empty(), Optional.empty()),
+                        tags,
                         BY,
                         replyTo));
                 if (answer instanceof PutAnswer.Stored) {
-                    Image image = new Image(repository, manifest.digest(), digests);
-                    stored.add(image);
-                    return image;
+                    return;
                 }
             }
         }
 
-        private boolean areThere(List<Digest> digests) throws IOException {
-            for (Digest digest : digests) {
+        private boolean areThere(Image image, Set<Digest> manifests) throws IOException {
+            for (Digest digest : image.needs()) {
                 if (node().use(repository, digest).isEmpty()) {
                     return false;
                 }
             }
-            return true;
+            return image.images().stream().map(Image::manifest).allMatch(manifests::contains);
         }
 
         private void upload(byte[] bytes) throws IOException {
@@ -247,11 +310,16 @@ class ConcurrentPushesTest {
         for (Future<Void> client : all) {
             client.get(5, TimeUnit.MINUTES);
         }
-        assertThat(stored).hasSizeBetween(PUSHERS, PUSHERS * IMAGES - PUSHERS / 2);
+        assertThat(pushed).hasSizeGreaterThanOrEqualTo(PUSHERS * IMAGES);
+        assertThat(stored).hasSizeBetween(PUSHERS, pushed.size() - PUSHERS / 4);
+        assertThat(stored).filteredOn(image -> !image.images().isEmpty()).hasSizeGreaterThan(PUSHERS / 3);
         checkComplete();
 
-        Set<String> needed = stored.stream()
-                .flatMap(image -> Stream.concat(Stream.of(image.manifest()), image.layers().stream()))
+        // One that was deleted may have been pushed again for an index.
+        List<Image> there = pushed.stream().filter(this::isPushed).toList();
+        assertThat(there).containsAll(stored);
+        Set<String> needed = there.stream()
+                .flatMap(image -> Stream.concat(Stream.of(image.manifest()), image.needs().stream()))
                 .map(Digest::hex)
                 .collect(Collectors.toCollection(TreeSet::new));
         // The folders change while they are walked.
@@ -265,10 +333,11 @@ class ConcurrentPushesTest {
     }
 
     private void checkComplete() throws IOException {
-        for (Image image : stored) {
+        for (Image image : closure(stored)) {
             for (Node node : nodes) {
-                List<Digest> all = new ArrayList<>(image.layers());
+                List<Digest> all = new ArrayList<>(image.needs());
                 all.add(image.manifest());
+                assertThat(isPushed(image)).as("%s", image).isTrue();
                 for (Digest digest : all) {
                     assertThat(node.folder().content().links().find(image.repository(), digest))
                             .as("%s of %s", digest, image)
@@ -279,6 +348,22 @@ class ConcurrentPushesTest {
                 }
             }
         }
+    }
+
+    /** These, and the images of those that are indexes. */
+    private static Set<Image> closure(Set<Image> images) {
+        return images.stream()
+                .flatMap(image -> Stream.concat(Stream.of(image), image.images().stream()))
+                .collect(Collectors.toSet());
+    }
+
+    private boolean isPushed(Image image) {
+        return this.<RepositoryCommand.Found>ask(
+                        image.repository(), replyTo -> new RepositoryCommand.GetManifest(image.manifest(), replyTo))
+                .toCompletableFuture()
+                .join()
+                .manifest()
+                .isPresent();
     }
 
     private Set<String> files(String folder) throws IOException {

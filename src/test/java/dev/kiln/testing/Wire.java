@@ -67,6 +67,20 @@ public final class Wire implements AutoCloseable {
         socket.getOutputStream().flush();
     }
 
+    /** Sends a request with a chunked body of so many zeros, all of it before an answer is read. */
+    public void sendChunked(String methodAndTarget, long size, String... headers) throws IOException {
+        StringBuilder head = new StringBuilder(methodAndTarget + " HTTP/1.1\r\nHost: x\r\n");
+        for (String header : headers) {
+            head.append(header).append("\r\n");
+        }
+        send(head + "Transfer-Encoding: chunked\r\n\r\n");
+        String part = "10000\r\n" + "\0".repeat(0x10000) + "\r\n";
+        for (long sent = 0; sent < size; sent += 0x10000) {
+            send(part);
+        }
+        send("0\r\n\r\n");
+    }
+
     /** Ends the connection as a process does that is killed with an answer on its way: by a reset. */
     public void reset() throws IOException {
         socket.setSoLinger(true, 0);

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Many small answers: wrk asks for one manifest, again and again, over kept connections. */
+/** Many small answers: wrk asks for manifests, again and again, over kept connections. */
 final class Manifests {
     private static final int CONNECTIONS = 32;
     private static final Pattern REQUESTS = Pattern.compile("(\\d+) requests in ([0-9.]+)s");
@@ -16,22 +16,27 @@ final class Manifests {
     private Manifests() {}
 
     static Sample measure(Server server, String path, int seconds) throws IOException, InterruptedException {
-        return measure(server, seconds, List.of(), path);
+        return measure(server, seconds, CONNECTIONS, List.of(), path);
     }
 
-    /** @param script a program for wrk that says what is asked for */
+    /**
+     * As many connections for each node behind a load balancer.
+     *
+     * @param script a program for wrk that says what is asked for
+     */
     static Sample measure(Server server, Path script, int seconds) throws IOException, InterruptedException {
-        return measure(server, seconds, List.of("--script", script.toString()), "/");
+        int nodes = server.counted().size();
+        return measure(server, seconds, CONNECTIONS * nodes, List.of("--script", script.toString()), "/");
     }
 
-    private static Sample measure(Server server, int seconds, List<String> options, String path)
+    private static Sample measure(Server server, int seconds, int connections, List<String> options, String path)
             throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Command.find("wrk"),
                 "--threads",
                 "1",
                 "--connections",
-                Integer.toString(CONNECTIONS),
+                Integer.toString(connections),
                 "--duration",
                 seconds + "s",
                 "--header",

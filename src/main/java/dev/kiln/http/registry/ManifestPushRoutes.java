@@ -1,9 +1,9 @@
 package dev.kiln.http.registry;
 
-import akka.http.javadsl.model.HttpEntity;
 import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.StatusCodes;
+import akka.stream.StreamLimitReachedException;
 import akka.util.ByteString;
 import dev.kiln.config.RepositoryConfig;
 import dev.kiln.http.wire.Call;
@@ -19,6 +19,7 @@ import dev.kiln.problem.ProblemCode;
 import dev.kiln.repository.ManifestDocument;
 import dev.kiln.repository.Pusher;
 import dev.kiln.repository.Pushes.Outcome;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -35,7 +36,7 @@ import java.util.function.Function;
 /** Manifests on their way in (distribution specification, "Pushing Manifests"). */
 final class ManifestPushRoutes {
     private static final int MAX_TAGS = 100;
-    private static final long BODY_MILLIS = 30_000;
+    private static final Duration BODY_TIME = Duration.ofSeconds(30);
 
     /** Of all manifests that are being received and read together. */
     private static final long MAX_BYTES = 64L * 1024 * 1024;
@@ -59,26 +60,30 @@ final class ManifestPushRoutes {
                 call.header("user-agent").orElse(""), forwarding.origin(call).address());
     }
 
-    /** {@code PUT /v2/<name>/manifests/<tag>} */
+    /** {@code PUT /v2/<name>/manifests/<tag>}: parameters {@code tag} mean something beside a digest only. */
     CompletionStage<HttpResponse> byTag(Call call, RepositoryConfig config, RepositoryName name, Tag tag) {
-        return push(call, config, name, Optional.empty(), tags(call, Optional.of(tag)));
+        return push(call, config, name, Optional.empty(), List.of(tag));
     }
 
     /** {@code PUT /v2/<name>/manifests/<digest>[?tag=<tag>&tag=…]} */
     CompletionStage<HttpResponse> byDigest(Call call, RepositoryConfig config, RepositoryName name, Digest digest) {
-        return push(call, config, name, Optional.of(digest), tags(call, Optional.empty()));
+        return push(call, config, name, Optional.of(digest), tags(call));
     }
 
-    private static List<Tag> tags(Call call, Optional<Tag> ofPath) {
-        Set<Tag> tags = new LinkedHashSet<>(ofPath.stream().toList());
-        for (String text : call.query().all("tag")) {
+    private static List<Tag> tags(Call call) {
+        List<String> texts = call.query().all("tag");
+        if (texts.size() > MAX_TAGS) {
+            throw new Problem(
+                    ProblemCode.UNSUPPORTED,
+                    StatusCodes.URI_TOO_LONG.intValue(),
+                    "a push sets at most " + MAX_TAGS + " tags at once");
+        }
+        Set<Tag> tags = new LinkedHashSet<>();
+        for (String text : texts) {
             tags.add(Tag.parse(text)
                     .orElseThrow(() -> new Problem(
-                            ProblemCode.TAG_INVALID,
+                            ProblemCode.NAME_INVALID,
                             "a parameter tag is outside the grammar: letters, digits, . _ -, at most 128 characters")));
-        }
-        if (tags.size() > MAX_TAGS) {
-            throw new Problem(ProblemCode.REQUEST_INVALID, "a push sets at most " + MAX_TAGS + " tags at once");
         }
         return List.copyOf(tags);
     }
@@ -127,8 +132,7 @@ final class ManifestPushRoutes {
 
     /** Counts what has come, until it is given back. */
     private CompletionStage<byte[]> read(Call call) {
-        HttpEntity entity = call.request().entity();
-        long length = entity.getContentLengthOption().orElse(ImageManifest.MAX_SIZE);
+        long length = call.request().entity().getContentLengthOption().orElse(ImageManifest.MAX_SIZE);
         if (length > ImageManifest.MAX_SIZE) {
             throw tooLarge();
         }
@@ -136,8 +140,7 @@ final class ManifestPushRoutes {
             bytes.addAndGet(-length);
             throw new Problem(ProblemCode.TOOMANYREQUESTS, "too many manifests come at once: try again in a moment");
         }
-        return entity.withSizeLimit(ImageManifest.MAX_SIZE + 1L)
-                .toStrict(BODY_MILLIS, pushing.materializer())
+        return call.bytes(ImageManifest.MAX_SIZE, BODY_TIME, pushing.materializer())
                 .handle((body, failure) -> {
                     if (failure != null) {
                         bytes.addAndGet(-length);
@@ -145,14 +148,14 @@ final class ManifestPushRoutes {
                                 ? tooLarge()
                                 : new Problem(ProblemCode.MANIFEST_INVALID, "the manifest did not come whole in time");
                     }
-                    call.onBodyRead();
-                    bytes.addAndGet(body.getData().size() - length);
-                    return body.getData().toArray();
+                    bytes.addAndGet(body.size() - length);
+                    return body.toArray();
                 });
     }
 
     private static boolean isTooLarge(Throwable failure) {
-        return String.valueOf(failure).contains("EntityStreamSizeException");
+        return failure instanceof StreamLimitReachedException
+                || failure.getCause() instanceof StreamLimitReachedException;
     }
 
     private static Problem tooLarge() {
@@ -163,9 +166,6 @@ final class ManifestPushRoutes {
     }
 
     private ManifestDocument parse(byte[] body, Optional<String> contentType, Optional<Digest> digest) {
-        if (body.length > ImageManifest.MAX_SIZE) {
-            throw tooLarge();
-        }
         if (digest.isPresent() && !digest.get().isOf(body)) {
             throw new Problem(ProblemCode.DIGEST_INVALID, "the manifest's digest is not the one it is pushed by");
         }

@@ -166,7 +166,7 @@ public sealed interface RegistryPath {
         return tag.isPresent()
                 ? new ManifestByTag(name, tag.get())
                 : invalid(
-                        ProblemCode.TAG_INVALID,
+                        ProblemCode.NAME_INVALID,
                         "the tag is outside the grammar: letters, digits, . _ -, not beginning with . or -, at most"
                                 + " 128 characters");
     }

@@ -1,11 +1,11 @@
 package dev.kiln.http.registry;
 
-import akka.http.javadsl.model.HttpEntity;
 import akka.stream.ActorAttributes;
 import akka.stream.Attributes;
 import akka.stream.Materializer;
 import akka.stream.javadsl.Flow;
 import akka.stream.javadsl.Sink;
+import akka.stream.javadsl.Source;
 import akka.util.ByteString;
 import dev.kiln.blob.UploadChunk;
 import dev.kiln.problem.Problem;
@@ -46,10 +46,8 @@ final class UploadBody {
      *
      * @param most how many bytes there may be
      */
-    CompletionStage<Long> into(UploadChunk chunk, HttpEntity body, long most) {
-        return body.withoutSizeLimit()
-                .getDataBytes()
-                .via(Flow.<ByteString>create()
+    CompletionStage<Long> into(UploadChunk chunk, Source<ByteString, ?> body, long most) {
+        return body.via(Flow.<ByteString>create()
                         .map(bytes -> write(chunk, bytes, most))
                         .withAttributes(
                                 ActorAttributes.dispatcher(Pushing.DISPATCHER).and(Attributes.inputBuffer(1, 1)))

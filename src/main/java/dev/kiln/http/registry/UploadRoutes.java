@@ -1,6 +1,5 @@
 package dev.kiln.http.registry;
 
-import akka.http.javadsl.model.HttpEntity;
 import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.StatusCodes;
@@ -98,7 +97,7 @@ final class UploadRoutes {
                     .thenApply(offset -> progress(call, StatusCodes.NO_CONTENT.intValue(), upload, offset));
         }
         if (call.isDelete()) {
-            return blocking(() -> {
+            return shown(() -> {
                 if (!uploads().cancel(upload.name(), upload.id())) {
                     throw unknown();
                 }
@@ -155,42 +154,49 @@ final class UploadRoutes {
                 upload,
                 seen,
                 () -> created(call, upload.name(), uploads().finish(upload.name(), upload.id(), digest)),
-                pushing.settle());
+                deadline());
     }
 
-    /** Bytes that another node took may show late: a digest or a place is wrong when nothing has been added for a while. */
-    private <A> CompletionStage<A> ending(Upload upload, long seen, Work<A> work, Duration patience) {
+    /**
+     * Bytes that another node took may show late: a digest or a place is wrong when nothing has been added for a while. What
+     * is tried again hashes all of them, so that no try begins after the deadline but one, for what shows by then.
+     */
+    private <A> CompletionStage<A> ending(Upload upload, long seen, Work<A> work, long deadline) {
+        boolean last = isOver(deadline);
         return ending(work)
-                .exceptionallyCompose(failure -> isPerhapsLate(cause(failure), seen)
-                        ? more(upload, seen, patience)
+                .exceptionallyCompose(failure -> !last && isPerhapsLate(cause(failure))
+                        ? more(upload, seen, deadline)
                                 .thenCompose(offset -> offset > seen
-                                        ? ending(upload, offset, work, patience)
+                                        ? ending(upload, offset, work, deadline)
                                         : CompletableFuture.failedFuture(failure))
                         : CompletableFuture.failedFuture(failure));
     }
 
-    private static boolean isPerhapsLate(Throwable failure, long seen) {
+    private static boolean isPerhapsLate(Throwable failure) {
         return failure instanceof DigestMismatchException
-                || (failure instanceof OffsetException wrong && wrong.offset() <= seen);
+                || (failure instanceof OffsetException wrong && wrong.isLate());
     }
 
-    /** The offset as soon as it is more than was seen, at the latest when patience ends. */
-    private CompletionStage<Long> more(Upload upload, long seen, Duration patience) {
-        if (patience.isZero()) {
-            return CompletableFuture.completedFuture(seen);
-        }
-        return pause(patience)
-                .thenCompose(left -> offset(upload)
-                        .thenCompose(offset ->
-                                offset > seen ? CompletableFuture.completedFuture(offset) : more(upload, seen, left)));
+    /** The offset as soon as it is more than was seen, or else at the deadline. */
+    private CompletionStage<Long> more(Upload upload, long seen, long deadline) {
+        return pause().thenCompose(waited -> blocking(() -> look(upload)))
+                .thenCompose(offset -> offset > seen || isOver(deadline)
+                        ? CompletableFuture.completedFuture(offset)
+                        : more(upload, seen, deadline));
     }
 
-    /** Waits for a moment. @return what is left of the patience */
-    private static CompletionStage<Duration> pause(Duration patience) {
-        Duration pause = patience.compareTo(RECHECK) < 0 ? patience : RECHECK;
-        return CompletableFuture.supplyAsync(
-                () -> patience.minus(pause),
-                CompletableFuture.delayedExecutor(pause.toMillis(), TimeUnit.MILLISECONDS));
+    /** Until when something is waited for that may show late, by {@link System#nanoTime}. */
+    private long deadline() {
+        return System.nanoTime() + pushing.settle().toNanos();
+    }
+
+    private static boolean isOver(long deadline) {
+        return System.nanoTime() - deadline >= 0;
+    }
+
+    private static CompletionStage<Void> pause() {
+        return CompletableFuture.runAsync(
+                () -> {}, CompletableFuture.delayedExecutor(RECHECK.toMillis(), TimeUnit.MILLISECONDS));
     }
 
     /**
@@ -260,7 +266,7 @@ final class UploadRoutes {
                                 upload,
                                 place.from(),
                                 () -> taking.end(chunk, size, failure),
-                                place.atEnd() ? pushing.settle() : Duration.ZERO))
+                                place.atEnd() ? deadline() : System.nanoTime()))
                         .thenCompose(answer -> answer)
                         .whenCompleteAsync((answer, failure) -> close(chunk), pushing.blocking()));
     }
@@ -275,33 +281,47 @@ final class UploadRoutes {
 
     private CompletionStage<UploadChunk> chunk(Upload upload, Place place) {
         allowance.spendOne();
-        return place.atEnd()
-                ? blocking(() -> uploads().append(upload.name(), upload.id()))
-                : chunk(upload, place.from(), pushing.settle());
+        return shown(() -> place.atEnd()
+                ? uploads().append(upload.name(), upload.id())
+                : uploads().append(upload.name(), upload.id(), place.from()));
     }
 
-    /** A client that goes on further than this node sees may have been told so by another: what that wrote may show late. */
-    private CompletionStage<UploadChunk> chunk(Upload upload, long from, Duration patience) {
-        return blocking(() -> uploads().append(upload.name(), upload.id(), from))
-                .exceptionallyCompose(failure -> {
-                    boolean behind = cause(failure) instanceof OffsetException wrong && wrong.offset() < from;
-                    return behind && !patience.isZero()
-                            ? pause(patience).thenCompose(left -> chunk(upload, from, left))
-                            : CompletableFuture.failedFuture(failure);
-                });
+    /**
+     * A client that names an upload which does not show here, or goes on further with it than shows, may have been told so by
+     * another node: work that fails for that is tried again. Who makes an id up waits as long, and so asks less of the store
+     * than who is answered at once and asks again.
+     */
+    private <A> CompletionStage<A> shown(Work<A> work) {
+        return shown(work, deadline());
+    }
+
+    private <A> CompletionStage<A> shown(Work<A> work, long deadline) {
+        boolean last = isOver(deadline);
+        return blocking(work)
+                .exceptionallyCompose(failure -> !last && isBehind(cause(failure))
+                        ? pause().thenCompose(waited -> shown(work, deadline))
+                        : CompletableFuture.failedFuture(failure));
+    }
+
+    private static boolean isBehind(Throwable failure) {
+        return failure instanceof OffsetException wrong
+                ? wrong.isLate()
+                : failure instanceof Problem problem && problem.code() == ProblemCode.BLOB_UPLOAD_UNKNOWN;
     }
 
     private CompletionStage<Long> receive(Call call, UploadChunk chunk, long most) {
-        HttpEntity entity = call.request().entity();
-        return body.into(chunk, entity, most).thenApply(size -> {
-            call.onBodyRead();
+        return body.into(chunk, call.body(), most).thenApply(size -> {
             call.allow(FINISHING);
             return size;
         });
     }
 
     private CompletionStage<Long> offset(Upload upload) {
-        return blocking(() -> uploads().offset(upload.name(), upload.id()).orElseThrow(UploadRoutes::unknown));
+        return shown(() -> look(upload));
+    }
+
+    private long look(Upload upload) throws IOException {
+        return uploads().offset(upload.name(), upload.id()).orElseThrow(UploadRoutes::unknown);
     }
 
     private static Optional<ContentRange> range(Call call) {

@@ -18,6 +18,7 @@ import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
@@ -36,7 +37,7 @@ public final class UsernameAccess {
     /** Much more than any form of a client has. */
     private static final int MAX_FORM = 16 * 1024;
 
-    private static final long FORM_MILLIS = 5000;
+    private static final Duration FORM_TIME = Duration.ofSeconds(5);
 
     private final HintTokens tokens;
     private final Supplier<String> publicUrl;
@@ -107,18 +108,15 @@ public final class UsernameAccess {
                     "ask for a token with GET, or POST of a form",
                     List.of(Headers.allow("GET, HEAD, POST"))));
         }
-        return call.request()
-                .entity()
-                .toStrict(FORM_MILLIS, MAX_FORM, materializer)
-                .handle((body, failure) -> {
-                    if (failure != null) {
-                        throw new Problem(
-                                ProblemCode.REQUEST_INVALID,
-                                "the form did not come whole: it may have " + MAX_FORM + " bytes and take "
-                                        + FORM_MILLIS / 1000 + " s");
-                    }
-                    return issue(form(body.getData().utf8String()).or(() -> basic(call)));
-                });
+        return call.bytes(MAX_FORM, FORM_TIME, materializer).handle((body, failure) -> {
+            if (failure != null) {
+                throw new Problem(
+                        ProblemCode.REQUEST_INVALID,
+                        "the form did not come whole: it may have " + MAX_FORM + " bytes and take "
+                                + FORM_TIME.toSeconds() + " s");
+            }
+            return issue(form(body.utf8String()).or(() -> basic(call)));
+        });
     }
 
     private HttpResponse issue(Optional<String> credentials) {

@@ -6,13 +6,19 @@ import akka.http.javadsl.model.HttpMethods;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.RemoteAddress;
 import akka.http.javadsl.model.headers.TimeoutAccess;
+import akka.stream.Materializer;
+import akka.stream.javadsl.Sink;
+import akka.stream.javadsl.Source;
+import akka.util.ByteString;
 import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * A request as the routes see it: the path undecoded, as it came on the wire, because decoding would make
@@ -24,6 +30,8 @@ public final class Call {
     private final String path;
     private final Query query;
     private final CompletionStage<Void> gone;
+    private final AtomicBoolean bodyBegun = new AtomicBoolean();
+    private final CompletableFuture<Void> bodyEnd = new CompletableFuture<>();
     private volatile boolean bodyRead;
 
     private Call(
@@ -95,13 +103,49 @@ public final class Call {
         return request.method().equals(HttpMethods.DELETE);
     }
 
-    /** To be told when the whole body has been read: the connection can then take the next request. */
-    public void onBodyRead() {
-        bodyRead = true;
+    /**
+     * Its body, whatever its size, to be read once; fails when the client breaks off. Whoever stops reading need not care for
+     * the rest: as much of it is dropped as {@link BodyToItsEnd} says.
+     */
+    public Source<ByteString, ?> body() {
+        return bodyBegun.compareAndSet(false, true)
+                ? request.entity()
+                        .withoutSizeLimit()
+                        .getDataBytes()
+                        .via(new BodyToItsEnd(() -> bodyRead = true, bodyEnd))
+                : Source.failed(new IllegalStateException("the body is read or dropped already"));
     }
 
+    /**
+     * All of {@link #body}. Fails with a {@link akka.stream.StreamLimitReachedException} when it has more than {@code max}
+     * bytes, and with a {@link java.util.concurrent.TimeoutException} when it has not come in time.
+     */
+    public CompletionStage<ByteString> bytes(long max, Duration time, Materializer materializer) {
+        return body().completionTimeout(time)
+                .limitWeighted(max, part -> (long) part.size())
+                .runFold(ByteString.emptyByteString(), ByteString::concat, materializer);
+    }
+
+    /** Whether the whole body has come: the connection can then take the next request. */
     public boolean isBodyRead() {
         return bodyRead || request.entity().isKnownEmpty();
+    }
+
+    /**
+     * Drops what nobody has read of the body.
+     *
+     * @return completes when no more of it comes, or is waited for
+     */
+    public CompletionStage<Void> dropBody(Materializer materializer) {
+        if (!bodyBegun.get()) {
+            body().runWith(Sink.cancelled(), materializer);
+        }
+        return bodyEnd;
+    }
+
+    /** Whether the client sends a body only when it is asked for it, and is not yet. */
+    public boolean isBodyHeldBack() {
+        return header("expect").isPresent() && !bodyBegun.get();
     }
 
     /** GET or HEAD. */

@@ -62,7 +62,7 @@ public final class ErrorResponses {
             Map<String, String> detail,
             List<HttpHeader> headers) {
         String line = OneLine.of(message, MAX_MESSAGE);
-        ObjectNode error = JSON.createObjectNode().put("code", code.name()).put("message", line);
+        ObjectNode error = JSON.createObjectNode().put("code", name(code)).put("message", line);
         if (!detail.isEmpty()) {
             ObjectNode object = error.putObject("detail");
             detail.forEach(object::put);
@@ -92,12 +92,17 @@ public final class ErrorResponses {
         ArrayNode errors = body.putArray("errors");
         for (Map<String, String> detail : details) {
             ObjectNode object = errors.addObject()
-                    .put("code", code.name())
+                    .put("code", name(code))
                     .put("message", line)
                     .putObject("detail");
             detail.forEach(object::put);
         }
         return of(code, line, List.of()).withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, bytes(body)));
+    }
+
+    /** The specification has no code of its own for a request that is wrong in itself, and allows no others. */
+    private static String name(ProblemCode code) {
+        return (code == ProblemCode.REQUEST_INVALID ? ProblemCode.UNSUPPORTED : code).name();
     }
 
     private static StatusCode status(int status, String reason) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.headers.RawHeader;
 import akka.stream.Materializer;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.blob.Links;
@@ -16,6 +17,8 @@ import dev.kiln.http.wire.Call;
 import dev.kiln.oci.Descriptor;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
+import dev.kiln.problem.Problem;
+import dev.kiln.problem.ProblemCode;
 import dev.kiln.testing.ActorSystemExtension;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -34,13 +37,14 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Chunks that come to a node which does not see yet what another has taken before. */
+/** Requests that come to a node which does not see yet what another has taken before. */
 class UploadRoutesTest {
     private static final RepositoryName APP = new RepositoryName("team/app");
     private static final Digest WHOLE = Digest.sha256("onetwo".getBytes(StandardCharsets.US_ASCII));
@@ -54,33 +58,33 @@ class UploadRoutesTest {
     Path directory;
 
     private final ExecutorService threads = Executors.newFixedThreadPool(4);
-    /** The first try to end a chunk has come to nothing. */
+    /** The first look, or try to end a chunk, has come to nothing. */
     private final CountDownLatch tried = new CountDownLatch(1);
+
+    private final AtomicLong looks = new AtomicLong();
 
     private SharedFolder folder;
     private PushedContent content;
-    private UploadRoutes routes;
+    private Materializer materializer;
     private String id;
-    private Path shown;
+    private Path session;
     private Path late;
+    private boolean grows;
 
     @BeforeEach
     void open() throws IOException {
         folder = SharedFolder.open(directory, InstantSource.system());
         content = folder.pushed(new PushTerms(Duration.ofHours(1), Duration.ofHours(1), List.of()));
-        Materializer materializer = Materializer.createMaterializer(ACTORS.system());
-        Pushing pushing = new Pushing(
-                null, null, null, new Shown(), folder.content(), threads, Duration.ofSeconds(20), materializer);
-        routes = new UploadRoutes(pushing, Allowance.unlimited());
+        materializer = Materializer.createMaterializer(ACTORS.system());
         Uploads uploads = content.uploads();
         id = uploads.open(APP);
         try (UploadChunk chunk = uploads.append(APP, id, 0)) {
             chunk.out().write("one".getBytes(StandardCharsets.US_ASCII));
             chunk.commit();
         }
-        shown = directory.resolve("repositories/team/app/_uploads").resolve(id).resolve("0");
+        session = directory.resolve("repositories/team/app/_uploads").resolve(id);
         late = directory.resolve("late");
-        Files.move(shown, late);
+        Files.move(session, late);
     }
 
     @AfterEach
@@ -89,18 +93,91 @@ class UploadRoutesTest {
         folder.close();
     }
 
-    private HttpResponse send(HttpRequest request) throws Exception {
-        CompletableFuture<HttpResponse> answer = routes.handle(
-                        Call.of(request.withEntity("two"), new CompletableFuture<>()), new RegistryPath.Upload(APP, id))
+    private CompletableFuture<HttpResponse> answer(HttpRequest request, Duration settle) {
+        Pushing pushing = new Pushing(null, null, null, new Shown(), folder.content(), threads, settle, materializer);
+        return new UploadRoutes(pushing, Allowance.unlimited())
+                .handle(Call.of(request, new CompletableFuture<>()), new RegistryPath.Upload(APP, id))
                 .toCompletableFuture();
+    }
+
+    private HttpResponse send(HttpRequest request) throws Exception {
+        CompletableFuture<HttpResponse> answer = answer(request, Duration.ofSeconds(20));
         assertThat(tried.await(20, TimeUnit.SECONDS)).isTrue();
-        Files.move(late, shown);
+        Files.deleteIfExists(session);
+        Files.move(late, session);
         return answer.get(20, TimeUnit.SECONDS);
+    }
+
+    private String target() {
+        return "/v2/team/app/blobs/uploads/" + id;
+    }
+
+    @Test
+    void anUploadThatDoesNotShowYetIsWaitedFor() throws Exception {
+        HttpResponse answer = send(HttpRequest.GET(target()));
+
+        assertThat(answer.status().intValue()).isEqualTo(204);
+        assertThat(answer.getHeader("Range").orElseThrow().value()).isEqualTo("0-2");
+    }
+
+    @Test
+    void soItIsByAChunk() throws Exception {
+        HttpResponse answer =
+                send(HttpRequest.PATCH(target()).withEntity("two").addHeader(RawHeader.create("Content-Range", "3-5")));
+
+        assertThat(answer.status().intValue()).isEqualTo(202);
+        assertThat(content.uploads().finish(APP, id, WHOLE).size()).isEqualTo(6);
+    }
+
+    @Test
+    void soItIsByItsEnd() throws Exception {
+        HttpResponse answer =
+                send(HttpRequest.PUT(target() + "?digest=" + WHOLE).withEntity("two"));
+
+        assertThat(answer.status().intValue()).isEqualTo(201);
+    }
+
+    @Test
+    void soItIsByADelete() throws Exception {
+        assertThat(send(HttpRequest.DELETE(target())).status().intValue()).isEqualTo(204);
+        assertThat(session).doesNotExist();
+    }
+
+    @Test
+    void anUploadThatNeverShowsIsUnknown() {
+        for (HttpRequest request : List.of(
+                HttpRequest.GET(target()),
+                HttpRequest.PATCH(target()).withEntity("two"),
+                HttpRequest.PUT(target() + "?digest=" + WHOLE),
+                HttpRequest.DELETE(target()))) {
+            assertThat(answer(request, Duration.ofMillis(300)))
+                    .failsWithin(Duration.ofSeconds(20))
+                    .withThrowableThat()
+                    .havingRootCause()
+                    .isInstanceOfSatisfying(
+                            Problem.class, p -> assertThat(p.code()).isEqualTo(ProblemCode.BLOB_UPLOAD_UNKNOWN));
+        }
+    }
+
+    /** What grows for ever keeps nobody for ever. */
+    @Test
+    void aDigestIsWrongInABoundedTime() throws Exception {
+        Files.createDirectory(session);
+        grows = true;
+
+        assertThat(answer(HttpRequest.PUT(target() + "?digest=" + WHOLE), Duration.ofSeconds(1)))
+                .failsWithin(Duration.ofSeconds(20))
+                .withThrowableThat()
+                .havingRootCause()
+                .isInstanceOfSatisfying(Problem.class, p -> assertThat(p.code()).isEqualTo(ProblemCode.DIGEST_INVALID));
+        assertThat(looks).hasValueGreaterThan(1);
     }
 
     @Test
     void aLastChunkWaitsForThoseBeforeIt() throws Exception {
-        HttpResponse answer = send(HttpRequest.PUT("/v2/team/app/blobs/uploads/" + id + "?digest=" + WHOLE));
+        Files.createDirectory(session);
+        HttpResponse answer =
+                send(HttpRequest.PUT(target() + "?digest=" + WHOLE).withEntity("two"));
 
         assertThat(answer.status().intValue()).isEqualTo(201);
         assertThat(folder.content().blobs().size(WHOLE)).hasValue(6);
@@ -108,11 +185,16 @@ class UploadRoutesTest {
 
     @Test
     void aChunkWithoutARangeWaitsForThoseBeforeIt() throws Exception {
-        HttpResponse answer = send(HttpRequest.PATCH("/v2/team/app/blobs/uploads/" + id));
+        Files.createDirectory(session);
+        HttpResponse answer = send(HttpRequest.PATCH(target()).withEntity("two"));
 
         assertThat(answer.status().intValue()).isEqualTo(202);
         assertThat(answer.getHeader("Range").orElseThrow().value()).isEqualTo("0-5");
         assertThat(content.uploads().finish(APP, id, WHOLE).size()).isEqualTo(6);
+    }
+
+    private interface Append {
+        UploadChunk run() throws IOException;
     }
 
     /** What is not shown is not in the way either, as it is where the folder is another node's: a first commit meets it. */
@@ -124,7 +206,7 @@ class UploadRoutesTest {
 
         @Override
         public UploadChunk append(RepositoryName repository, String upload) throws IOException {
-            UploadChunk chunk = content.uploads().append(repository, upload);
+            UploadChunk chunk = seen(() -> content.uploads().append(repository, upload));
             return new UploadChunk() {
                 @Override
                 public OutputStream out() {
@@ -140,7 +222,7 @@ class UploadRoutesTest {
                 public long commit() throws IOException {
                     if (tried.getCount() > 0) {
                         tried.countDown();
-                        content.uploads().append(repository, upload, Long.MAX_VALUE);
+                        throw new OffsetException(0, true);
                     }
                     return chunk.commit();
                 }
@@ -161,6 +243,15 @@ class UploadRoutesTest {
             };
         }
 
+        private UploadChunk seen(Append append) throws IOException {
+            try {
+                return append.run();
+            } catch (NoSuchUploadException e) {
+                tried.countDown();
+                throw e;
+            }
+        }
+
         @Override
         public String open(RepositoryName repository, String algorithm) throws IOException {
             return content.uploads().open(repository, algorithm);
@@ -168,12 +259,18 @@ class UploadRoutesTest {
 
         @Override
         public OptionalLong offset(RepositoryName repository, String upload) throws IOException {
-            return content.uploads().offset(repository, upload);
+            long look = looks.incrementAndGet();
+            OptionalLong offset =
+                    grows ? OptionalLong.of(look) : content.uploads().offset(repository, upload);
+            if (offset.isEmpty()) {
+                tried.countDown();
+            }
+            return offset;
         }
 
         @Override
         public UploadChunk append(RepositoryName repository, String upload, long from) throws IOException {
-            return content.uploads().append(repository, upload, from);
+            return seen(() -> content.uploads().append(repository, upload, from));
         }
 
         @Override
@@ -183,7 +280,11 @@ class UploadRoutesTest {
 
         @Override
         public boolean cancel(RepositoryName repository, String upload) throws IOException {
-            return content.uploads().cancel(repository, upload);
+            boolean cancelled = content.uploads().cancel(repository, upload);
+            if (!cancelled) {
+                tried.countDown();
+            }
+            return cancelled;
         }
 
         @Override
