@@ -23,8 +23,8 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.StreamSupport;
 
 /**
- * Where registry nodes ask each other whether they reach the database. Who alone does not, and for long, leaves: what it owns
- * could go on elsewhere.
+ * Where registry nodes ask each other whether they reach the database. Who does not, and for long, while most others do,
+ * leaves: what it owns could go on elsewhere.
  */
 public final class DatabaseDesk extends AbstractBehavior<DatabaseDesk.Message> {
     private static final String NAME = "kiln-database";
@@ -40,7 +40,7 @@ public final class DatabaseDesk extends AbstractBehavior<DatabaseDesk.Message> {
     /** The answer. */
     record Reached(boolean reached) implements Wire {}
 
-    private record Heard(boolean elsewhere) implements Message {}
+    private record Heard(long reaching, long others) implements Message {}
 
     private enum Tick implements Message {
         LOOK
@@ -92,18 +92,23 @@ public final class DatabaseDesk extends AbstractBehavior<DatabaseDesk.Message> {
         if (away.getAsBoolean()) {
             askOthers();
         } else {
-            decide(false);
+            decide(0, 0);
         }
         return this;
     }
 
     private void askOthers() {
-        List<CompletableFuture<Boolean>> answers =
-                others().stream().map(this::ask).toList();
+        List<Member> others = others();
+        Set<Member> unreachable = cluster.state().getUnreachable();
+        List<CompletableFuture<Boolean>> answers = others.stream()
+                .filter(member -> !unreachable.contains(member))
+                .map(this::ask)
+                .toList();
         getContext()
                 .pipeToSelf(
                         CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)),
-                        (done, failure) -> new Heard(answers.stream().anyMatch(CompletableFuture::join)));
+                        (done, failure) -> new Heard(
+                                answers.stream().filter(CompletableFuture::join).count(), others.size()));
     }
 
     /** Silence counts as no: also that of a node of an earlier version, which has no such desk. */
@@ -120,22 +125,20 @@ public final class DatabaseDesk extends AbstractBehavior<DatabaseDesk.Message> {
     }
 
     private List<Member> others() {
-        Set<Member> unreachable = cluster.state().getUnreachable();
         return StreamSupport.stream(cluster.state().getMembers().spliterator(), false)
                 .filter(member -> member.hasRole(Membership.REGISTRY) && member.status() == MemberStatus.up())
-                .filter(member -> !unreachable.contains(member))
                 .filter(member ->
                         !member.uniqueAddress().equals(cluster.selfMember().uniqueAddress()))
                 .toList();
     }
 
     private Behavior<Message> onHeard(Heard heard) {
-        decide(heard.elsewhere());
+        decide(heard.reaching(), heard.others());
         return this;
     }
 
-    private void decide(boolean elsewhere) {
-        if (outage.leaves(away.getAsBoolean(), elsewhere, System.nanoTime())) {
+    private void decide(long reaching, long others) {
+        if (outage.leaves(away.getAsBoolean(), reaching, others, System.nanoTime())) {
             leave.run();
         } else {
             lookSoon();

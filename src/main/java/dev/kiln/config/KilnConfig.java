@@ -95,10 +95,13 @@ public record KilnConfig(
     public record Database(String url, String user, String password, int connections) {
         /**
          * What every session with PostgreSQL begins with, so that the server ends it within 20 s when its client is cut off or
-         * without power: by itself it would keep the session's locks for hours.
+         * without power, and within 10 s when it stands still in a transaction: by itself it would keep the session's locks
+         * for hours. Transactions here wait for nothing but the database, so none that goes on is idle for long; and who
+         * waits for a lock of one that is ended has it before the driver gives up ({@code socketTimeout}).
          */
         public static final String NOTICE_DEAD_CLIENTS = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5;"
-                + " SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000";
+                + " SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000;"
+                + " SET idle_in_transaction_session_timeout = 10000";
 
         public boolean embedded() {
             return url.startsWith("jdbc:h2:");

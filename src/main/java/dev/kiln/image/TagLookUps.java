@@ -76,7 +76,7 @@ final class TagLookUps {
             Caffeine.newBuilder().maximumSize(REMEMBERED).build();
     private final ConcurrentMap<TagKey, CompletableFuture<Revision>> running = new ConcurrentHashMap<>();
     /** The look-ups that are made for all tags of a repository. */
-    private final ConcurrentMap<RepositoryName, CompletableFuture<Revision>> renewals = new ConcurrentHashMap<>();
+    private final ConcurrentMap<RepositoryName, CompletableFuture<Meaning>> renewals = new ConcurrentHashMap<>();
 
     TagLookUps(ShardedTags tags, Sources sources, Clock clock) {
         this.tags = tags;
@@ -149,24 +149,41 @@ final class TagLookUps {
     }
 
     private CompletionStage<Revision> lookUpForAll(TagKey key, RepositoryConfig repository, CachedRef cached) {
-        CompletableFuture<Revision> mine = new CompletableFuture<>();
-        CompletableFuture<Revision> others = renewals.putIfAbsent(key.repository(), mine);
+        CompletableFuture<Meaning> mine = new CompletableFuture<>();
+        CompletableFuture<Meaning> others = renewals.putIfAbsent(key.repository(), mine);
         if (others != null) {
-            return others.handle((revision, failure) ->
-                            commonLife(key, cached).filter(life -> !life.isOver(clock.instant())))
+            return others.handle(
+                            (meaning, failure) -> commonLife(key, cached).filter(life -> !life.isOver(clock.instant())))
                     .thenCompose(life -> life.isPresent()
                             ? CompletableFuture.completedFuture(cached.revision())
                             : lookUpInSource(key, repository));
         }
-        return lookUpInSource(key, repository).whenComplete((revision, failure) -> {
-            renewals.remove(key.repository(), mine);
-            mine.complete(revision);
-        });
+        // The others wait for what git says, not for what comes of it for this tag.
+        return resolve(key, repository)
+                .whenComplete((meaning, failure) -> {
+                    renewals.remove(key.repository(), mine);
+                    mine.complete(meaning);
+                })
+                .thenCompose(meaning -> onMeaning(key, repository, meaning));
     }
 
     private CompletionStage<Revision> lookUpInSource(TagKey key, RepositoryConfig repository) {
-        return sources.resolve(key.repository(), key.tag(), repository.hop())
-                .thenCompose(meaning -> onMeaning(key, repository, meaning));
+        return resolve(key, repository).thenCompose(meaning -> onMeaning(key, repository, meaning));
+    }
+
+    /** What git says of a tag. What it says of all refs with it is remembered. */
+    private CompletionStage<Meaning> resolve(TagKey key, RepositoryConfig repository) {
+        return sources.resolve(key.repository(), key.tag(), repository.hop()).thenApply(meaning -> {
+            if (meaning instanceof Meaning.Found found && key.revision().isEmpty()) {
+                Life life = life(found, repository);
+                found.refs().ifPresent(refs -> remember(key.repository(), new SeenRefs(refs, life)));
+            }
+            return meaning;
+        });
+    }
+
+    private Life life(Meaning.Found found, RepositoryConfig repository) {
+        return Life.of(found, repository.source().orElseThrow().refresh(), clock.instant());
     }
 
     private CompletionStage<Revision> onMeaning(TagKey key, RepositoryConfig repository, Meaning meaning) {
@@ -184,9 +201,7 @@ final class TagLookUps {
         if (key.revision().isPresent()) {
             return CompletableFuture.completedFuture(there.revision());
         }
-        Duration refresh = repository.source().orElseThrow().refresh();
-        Life life = Life.of(there, refresh, clock.instant());
-        there.refs().ifPresent(refs -> remember(key.repository(), new SeenRefs(refs, life)));
+        Life life = life(there, repository);
         CachedRef cached = refs.getIfPresent(key);
         if (cached != null && cached.says(there)) {
             // Its owner has recorded it already.

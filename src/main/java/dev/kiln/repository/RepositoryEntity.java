@@ -78,8 +78,8 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private record Unlinked(Removal removal, Outcome outcome, String failure, Optional<ActorRef<DeleteAnswer>> replyTo)
             implements RepositoryCommand.Own {}
 
-    /** Removals that an earlier life began have ended, heard of or not. */
-    private record Forget(Set<Removal> removals) implements RepositoryCommand.Own {}
+    /** Removals of {@link #RETRY} ago have ended, heard of or not: a full stash drops the word of it, as a recovery may. */
+    private record ForgetOld() implements RepositoryCommand.Own {}
 
     private enum Outcome {
         GONE,
@@ -102,6 +102,8 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
     private Pins pins = new Pins();
     /** What is being removed now. It goes on while the journal fails and this recovers. */
     private final Set<Removal> removing = new HashSet<>();
+    /** Those of them that were there at the last look, {@link #RETRY} ago. */
+    private Set<Removal> old = Set.of();
 
     private long removals;
     private boolean stopping;
@@ -179,7 +181,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                     pins = new Pins();
                     deferred.clear();
                     if (!removing.isEmpty()) {
-                        timers.startSingleTimer(new Forget(Set.copyOf(removing)), RETRY);
+                        forgetOldLater();
                     }
                     if (stopping) {
                         context.getSelf().tell(new Stop());
@@ -230,14 +232,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                 })
                 .onCommand(Drop.class, this::onDrop)
                 .onCommand(Unlinked.class, this::onUnlinked)
-                .onCommand(Forget.class, (state, forget) -> {
-                    removing.removeAll(forget.removals());
-                    resume(state);
-                    unlinkNext(state);
-                    return stopping && removing.isEmpty()
-                            ? Effect().stop()
-                            : Effect().none();
-                })
+                .onCommand(ForgetOld.class, this::onForgetOld)
                 .onCommand(Stop.class, (state, stop) -> {
                     stopping = true;
                     return removing.isEmpty() ? Effect().stop() : Effect().none();
@@ -383,6 +378,7 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
             Optional<ActorRef<DeleteAnswer>> replyTo) {
         Removal removal = new Removal(++removals, digest, kinds);
         removing.add(removal);
+        forgetOldLater();
         context.pipeToSelf(unlinker.unlink(name, digest, kinds, untouchedSince), (gone, failure) -> {
             Outcome outcome = failure != null ? Outcome.FAILED : gone ? Outcome.GONE : Outcome.KEPT;
             return new Unlinked(removal, outcome, String.valueOf(failure), replyTo);
@@ -419,6 +415,23 @@ public final class RepositoryEntity extends EventSourcedBehavior<RepositoryComma
                     unlinkNext(next);
                 });
         return last ? recorded.thenStop() : recorded;
+    }
+
+    private void forgetOldLater() {
+        if (!timers.isTimerActive(ForgetOld.class)) {
+            timers.startTimerWithFixedDelay(ForgetOld.class, new ForgetOld(), RETRY);
+        }
+    }
+
+    private Effect<RepositoryEvent, RepositoryState> onForgetOld(RepositoryState state, ForgetOld forget) {
+        removing.removeAll(old);
+        old = Set.copyOf(removing);
+        resume(state);
+        unlinkNext(state);
+        if (removing.isEmpty()) {
+            timers.cancel(ForgetOld.class);
+        }
+        return stopping && removing.isEmpty() ? Effect().stop() : Effect().none();
     }
 
     private static DeleteAnswer answer(Outcome outcome) {

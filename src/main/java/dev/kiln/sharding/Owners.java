@@ -59,10 +59,9 @@ public final class Owners implements Extension {
     public <C, A> CompletionStage<A> ask(EntityRef<C> owner, Function<ActorRef<A>, C> question, Duration timeout) {
         Question<C> asked = new Question<>(owner);
         CompletableFuture<A> answer = new CompletableFuture<>();
-        unanswered.add(asked);
         // Akka's stages run what depends on them in CompletableFuture's own pool, which on small machines is a new
         // thread each.
-        AskPattern.<C, A>ask(owner, replyTo -> asked.made(question.apply(replyTo)), timeout, system.scheduler())
+        AskPattern.<C, A>ask(owner, replyTo -> made(asked, question.apply(replyTo)), timeout, system.scheduler())
                 .whenCompleteAsync(
                         (said, failure) -> {
                             unanswered.remove(asked);
@@ -76,6 +75,13 @@ public final class Owners implements Extension {
         return answer;
     }
 
+    /** What can be asked again: there is a message only from now on. */
+    private <C> C made(Question<C> asked, C message) {
+        asked.message = message;
+        unanswered.add(asked);
+        return message;
+    }
+
     /** By identity: many ask the same. */
     private static final class Question<C> implements Runnable {
         private final EntityRef<C> owner;
@@ -83,11 +89,6 @@ public final class Owners implements Extension {
 
         Question(EntityRef<C> owner) {
             this.owner = owner;
-        }
-
-        C made(C made) {
-            message = made;
-            return made;
         }
 
         @Override

@@ -24,6 +24,7 @@ import dev.kiln.config.RepositoryConfig.Start;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.MediaTypes;
 import dev.kiln.oci.Platform;
+import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
@@ -39,6 +40,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -251,6 +253,43 @@ class PullImagesTest {
                 answer(images, pull(name));
             }
             assertThat(bench.sources.resolved()).isEqualTo(8);
+        }
+    }
+
+    @Test
+    void whoWaitsForALookUpForAllTagsWaitsForWhatGitSaysAlone() throws Exception {
+        CountDownLatch owner = new CountDownLatch(1);
+        try (PullBench bench = PullBench.start(directory, HINTED)) {
+            PullImages images = bench.images(HINTED);
+            List<String> names = List.of("main", "v1");
+            names.forEach(name -> bench.means(name, "these refs"));
+            bench.succeeds(AMD);
+            bench.succeeds(ARM);
+            for (String name : names) {
+                answer(images, pull(name));
+            }
+            bench.clock.advance(Duration.ofSeconds(11));
+            Meaning.Found moved = bench.found("main");
+            bench.sources.says(
+                    "main",
+                    new Meaning.Found(
+                            new Revision("f".repeat(40)),
+                            moved.ref(),
+                            moved.sourceUrl(),
+                            moved.observedAt(),
+                            moved.refs()));
+            bench.means("v1", "other refs");
+            bench.recordsNothingUntil(owner);
+
+            images.pull(pull("main"));
+            await().untilAsserted(() -> assertThat(bench.sources.resolved()).isEqualTo(3));
+            answer(images, pull("v1"));
+
+            assertThat(bench.sources.resolved()).isEqualTo(4);
+            // before the bench ends
+            owner.countDown();
+        } finally {
+            owner.countDown();
         }
     }
 

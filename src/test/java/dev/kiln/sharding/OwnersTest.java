@@ -3,6 +3,7 @@ package dev.kiln.sharding;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import akka.actor.testkit.typed.javadsl.LoggingTestKit;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.javadsl.Behaviors;
@@ -17,6 +18,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kiln.oci.Wire;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -109,6 +111,44 @@ class OwnersTest {
         assertThat(get(answer)).isEqualTo(new Me("stays"));
     }
 
+    /** Nothing can be sent, and who tried it would ask nobody again. */
+    @Test
+    void aQuestionThatIsStillBeingMadeIsNotAskedAgain() throws Exception {
+        AtomicBoolean answers = new AtomicBoolean(true);
+        AtomicBoolean asked = new AtomicBoolean();
+        join(dies, dies);
+        shards(dies, "dies", answers, asked);
+        assertThat(get(ask(dies))).isEqualTo(new Me("dies"));
+        join(stays, dies);
+        shards(stays, "stays", new AtomicBoolean(true), new AtomicBoolean());
+        assertThat(get(ask(stays))).isEqualTo(new Me("dies"));
+        CountDownLatch making = new CountDownLatch(1);
+        CountDownLatch made = new CountDownLatch(1);
+        CompletableFuture<CompletionStage<Me>> slow = CompletableFuture.supplyAsync(() -> Owners.get(stays)
+                .ask(
+                        ClusterSharding.get(stays).entityRefFor(OWNER, "one"),
+                        replyTo -> {
+                            making.countDown();
+                            made.await();
+                            return new Who(replyTo);
+                        },
+                        SOON));
+        making.await();
+        answers.set(false);
+        asked.set(false);
+        CompletionStage<Me> unanswered = ask(stays);
+        await().atMost(SOON).untilTrue(asked);
+
+        LoggingTestKit.error("null").withOccurrences(0).expect(stays, () -> {
+            Cluster.get(stays)
+                    .manager()
+                    .tell(new Down(Cluster.get(dies).selfMember().address()));
+            return assertThat(unanswered.toCompletableFuture().join()).isEqualTo(new Me("stays"));
+        });
+        made.countDown();
+        assertThat(get(get(slow))).isEqualTo(new Me("stays"));
+    }
+
     @Test
     void answersTakeNoThreadsOfTheirOwn() throws Exception {
         CountDownLatch dependsOnIt = new CountDownLatch(1);
@@ -133,7 +173,7 @@ class OwnersTest {
     }
 
     /** As long as the question itself may take: a test that loses it fails by its time-out. */
-    private static Me get(CompletionStage<Me> answer) throws Exception {
+    private static <A> A get(CompletionStage<A> answer) throws Exception {
         return answer.toCompletableFuture().get(SOON.toSeconds(), TimeUnit.SECONDS);
     }
 }

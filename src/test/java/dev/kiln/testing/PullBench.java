@@ -9,6 +9,8 @@ import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
 import akka.persistence.testkit.PersistenceTestKitPlugin;
 import akka.persistence.testkit.PersistenceTestKitSnapshotPlugin;
+import akka.persistence.testkit.ProcessingSuccess;
+import akka.persistence.testkit.WriteEvents;
 import akka.persistence.testkit.javadsl.PersistenceTestKit;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
@@ -61,6 +63,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicReference;
@@ -241,6 +244,20 @@ public final class PullBench implements AutoCloseable {
         });
         testKit.spawn(owner);
         return images.join();
+    }
+
+    /** Nothing is recorded until {@code goesOn} is at zero. */
+    public void recordsNothingUntil(CountDownLatch goesOn) {
+        PersistenceTestKit.create(testKit.system()).withPolicy((id, operation) -> {
+            if (operation instanceof WriteEvents) {
+                try {
+                    goesOn.await();
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+            return ProcessingSuccess.getInstance();
+        });
     }
 
     /** Git says that {@code tag} means {@link #REVISION}, from now on. */
