@@ -36,8 +36,12 @@ public final class ErrorResponses {
 
     private ErrorResponses() {}
 
+    /** With 429 it says to come again in a second: what nodes themselves have too much of is over as soon. */
     public static HttpResponse of(Problem problem) {
-        return of(problem.code(), problem.status(), problem.getMessage(), Map.of(), List.of());
+        List<HttpHeader> headers = problem.status() == StatusCodes.TOO_MANY_REQUESTS.intValue()
+                ? List.of(Headers.of("Retry-After", "1"))
+                : List.of();
+        return of(problem.code(), problem.status(), problem.getMessage(), Map.of(), headers);
     }
 
     public static HttpResponse of(ProblemCode code, String message, List<HttpHeader> headers) {
