@@ -66,13 +66,16 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
 
         private Optional<HttpRequest> next = Optional.empty();
 
+        /** Whether an answer has said that it is the last one: what follows must not be processed (RFC 9112, 9.6). */
+        private boolean closing;
+
         Connection() {
             super(shape);
             setHandler(requests, new AbstractInHandler() {
                 @Override
                 public void onPush() {
                     HttpRequest request = grab(requests);
-                    if (held.isEmpty() && isAvailable(answers)) {
+                    if (held.isEmpty() && isAvailable(answers) && !closing) {
                         begin(request);
                     } else {
                         next = Optional.of(request);
@@ -89,12 +92,12 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
             setHandler(answers, new AbstractOutHandler() {
                 @Override
                 public void onPull() {
-                    if (next.isPresent()) {
+                    if (next.isEmpty()) {
+                        ask();
+                    } else if (!closing) {
                         HttpRequest request = next.get();
                         next = Optional.empty();
                         begin(request);
-                    } else {
-                        ask();
                     }
                 }
             });
@@ -113,7 +116,7 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
             CompletableFuture<HttpResponse> answer =
                     handler.answer(request, gone).toCompletableFuture();
             if (answer.isDone() && !answer.isCompletedExceptionally()) {
-                push(answers, answer.join());
+                answer(answer.join());
                 return;
             }
             held = Optional.of(gone);
@@ -130,8 +133,16 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
             if (end.failure() != null) {
                 failStage(end.failure());
             } else {
-                push(answers, end.response());
+                answer(end.response());
             }
+        }
+
+        private void answer(HttpResponse response) {
+            if (response.getHeader(akka.http.javadsl.model.headers.Connection.class)
+                    .isPresent()) {
+                closing = true;
+            }
+            push(answers, response);
         }
 
         @Override

@@ -346,6 +346,19 @@ class ListenerTest {
         }
     }
 
+    /** It may be no request at all, but more of the body (RFC 9112, 9.6). */
+    @Test
+    void whatComesBehindARefusedBodyIsNotProcessed() throws Exception {
+        start();
+        try (Wire wire = new Wire(server.port())) {
+            wire.send("PUT " + APP + "latest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+            assertThat(wire.read(false).header("Connection")).isEqualTo("close");
+            wire.send("0\r\n\r\nHEAD " + APP + "latest HTTP/1.1\r\nHost: x\r\n\r\n");
+            assertThat(wire.isClosed()).isTrue();
+        }
+        assertThat(server.fakes.pulls).isEmpty();
+    }
+
     /** Beyond what is read of a body that nobody wants, in a bounded time. */
     private static final long TOO_MUCH = 512L * 1024 * 1024;
 

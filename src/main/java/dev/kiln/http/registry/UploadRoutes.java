@@ -42,6 +42,9 @@ final class UploadRoutes {
     /** For a large blob to be hashed and flushed after its last byte. */
     private static final Duration FINISHING = Duration.ofMinutes(15);
 
+    /** Beside what is waited for. */
+    private static final Duration ANSWERING = Duration.ofSeconds(20);
+
     private static final Duration RECHECK = Duration.ofMillis(200);
 
     private final Pushing pushing;
@@ -92,6 +95,8 @@ final class UploadRoutes {
 
     /** {@code GET|HEAD|PATCH|PUT|DELETE /v2/<name>/blobs/uploads/<id>} */
     CompletionStage<HttpResponse> handle(Call call, Upload upload) {
+        // for a place and then for a chunk
+        call.allow(pushing.settle().multipliedBy(2).plus(ANSWERING));
         if (call.isRead()) {
             return offset(upload)
                     .thenApply(offset -> progress(call, StatusCodes.NO_CONTENT.intValue(), upload, offset));

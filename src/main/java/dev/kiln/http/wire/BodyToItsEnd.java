@@ -6,12 +6,14 @@ import akka.stream.Inlet;
 import akka.stream.Outlet;
 import akka.stream.stage.AbstractInHandler;
 import akka.stream.stage.AbstractOutHandler;
+import akka.stream.stage.AsyncCallback;
 import akka.stream.stage.GraphStage;
 import akka.stream.stage.GraphStageLogic;
 import akka.stream.stage.TimerGraphStageLogic;
 import akka.util.ByteString;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 
 /**
  * The way of a request's body to whoever reads it. What comes after he has stopped is dropped and not refused: most clients
@@ -27,16 +29,19 @@ final class BodyToItsEnd extends GraphStage<FlowShape<ByteString, ByteString>> {
     private final Outlet<ByteString> out = Outlet.create("out");
     private final FlowShape<ByteString, ByteString> shape = FlowShape.of(in, out);
     private final Runnable onWhole;
+    private final CompletionStage<Void> unwanted;
     private final CompletableFuture<Void> end;
 
     /**
      * For one body.
      *
      * @param onWhole run when all of it has come, before its reader is told
+     * @param unwanted when it is complete, what comes after the reader has stopped is dropped; before, it waits
      * @param end completed when no more of it comes, or is waited for
      */
-    BodyToItsEnd(Runnable onWhole, CompletableFuture<Void> end) {
+    BodyToItsEnd(Runnable onWhole, CompletionStage<Void> unwanted, CompletableFuture<Void> end) {
         this.onWhole = onWhole;
+        this.unwanted = unwanted;
         this.end = end;
     }
 
@@ -51,6 +56,7 @@ final class BodyToItsEnd extends GraphStage<FlowShape<ByteString, ByteString>> {
     }
 
     private final class Logic extends TimerGraphStageLogic {
+        private boolean stopped;
         private boolean dropping;
         private long dropped;
 
@@ -60,7 +66,7 @@ final class BodyToItsEnd extends GraphStage<FlowShape<ByteString, ByteString>> {
                 @Override
                 public void onPush() {
                     ByteString bytes = grab(in);
-                    if (dropping) {
+                    if (stopped) {
                         drop(bytes.size());
                     } else {
                         push(out, bytes);
@@ -81,20 +87,31 @@ final class BodyToItsEnd extends GraphStage<FlowShape<ByteString, ByteString>> {
 
                 @Override
                 public void onDownstreamFinish(Throwable cause) {
-                    dropping = true;
-                    scheduleOnce(MAX_TIME, MAX_TIME);
-                    if (!hasBeenPulled(in)) {
-                        pull(in);
+                    stopped = true;
+                    if (dropping) {
+                        drop(0);
                     }
                 }
             });
+        }
+
+        @Override
+        public void preStart() {
+            AsyncCallback<Void> begins = createAsyncCallback(nothing -> {
+                dropping = true;
+                scheduleOnce(MAX_TIME, MAX_TIME);
+                if (stopped) {
+                    drop(0);
+                }
+            });
+            unwanted.thenAccept(begins::invoke);
         }
 
         private void drop(int size) {
             dropped += size;
             if (dropped > MAX_BYTES) {
                 completeStage();
-            } else {
+            } else if (dropping && !hasBeenPulled(in)) {
                 pull(in);
             }
         }

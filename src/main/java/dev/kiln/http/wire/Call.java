@@ -10,6 +10,7 @@ import akka.stream.Materializer;
 import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.Source;
 import akka.util.ByteString;
+import java.io.ByteArrayOutputStream;
 import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -31,6 +32,7 @@ public final class Call {
     private final Query query;
     private final CompletionStage<Void> gone;
     private final AtomicBoolean bodyBegun = new AtomicBoolean();
+    private final CompletableFuture<Void> bodyUnwanted = new CompletableFuture<>();
     private final CompletableFuture<Void> bodyEnd = new CompletableFuture<>();
     private volatile boolean bodyRead;
 
@@ -105,14 +107,14 @@ public final class Call {
 
     /**
      * Its body, whatever its size, to be read once; fails when the client breaks off. Whoever stops reading need not care for
-     * the rest: as much of it is dropped as {@link BodyToItsEnd} says.
+     * the rest: it waits until {@link #dropBody}.
      */
     public Source<ByteString, ?> body() {
         return bodyBegun.compareAndSet(false, true)
                 ? request.entity()
                         .withoutSizeLimit()
                         .getDataBytes()
-                        .via(new BodyToItsEnd(() -> bodyRead = true, bodyEnd))
+                        .via(new BodyToItsEnd(() -> bodyRead = true, bodyUnwanted, bodyEnd))
                 : Source.failed(new IllegalStateException("the body is read or dropped already"));
     }
 
@@ -123,7 +125,16 @@ public final class Call {
     public CompletionStage<ByteString> bytes(long max, Duration time, Materializer materializer) {
         return body().completionTimeout(time)
                 .limitWeighted(max, part -> (long) part.size())
-                .runFold(ByteString.emptyByteString(), ByteString::concat, materializer);
+                // A client chooses the size of the parts: kept as they are, parts of one byte take fifty times their
+                // size.
+                .runFold(
+                        new ByteArrayOutputStream(),
+                        (all, part) -> {
+                            all.writeBytes(part.toArrayUnsafe());
+                            return all;
+                        },
+                        materializer)
+                .thenApply(all -> ByteString.fromArrayUnsafe(all.toByteArray()));
     }
 
     /** Whether the whole body has come: the connection can then take the next request. */
@@ -132,11 +143,13 @@ public final class Call {
     }
 
     /**
-     * Drops what nobody has read of the body.
+     * Drops what nobody has read of the body, as much as {@link BodyToItsEnd} says. For when there is an answer: until then the
+     * client is held up, so that one that sends fast cannot come to the end of what is dropped before it.
      *
      * @return completes when no more of it comes, or is waited for
      */
     public CompletionStage<Void> dropBody(Materializer materializer) {
+        bodyUnwanted.complete(null);
         if (!bodyBegun.get()) {
             body().runWith(Sink.cancelled(), materializer);
         }
