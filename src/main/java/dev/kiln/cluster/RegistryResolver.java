@@ -16,7 +16,7 @@ import scala.concurrent.duration.FiniteDuration;
  * names does.
  */
 final class RegistryResolver extends SplitBrainResolverBase {
-    private static final FiniteDuration TICK = FiniteDuration.create(100, TimeUnit.MILLISECONDS);
+    private static final FiniteDuration TICK = FiniteDuration.create(250, TimeUnit.MILLISECONDS);
 
     private final Cluster cluster;
     private final RegistryMajority majority;
