@@ -184,7 +184,7 @@ final class BuildPushRoutes {
                     manifest.digest(),
                     manifest.bytes().size());
         } catch (IOException e) {
-            throw UploadRoutes.problem(new UncheckedIOException(e));
+            throw UploadFailures.problem(new UncheckedIOException(e));
         }
     }
 

@@ -43,7 +43,7 @@ final class MountRoutes {
                     from.isEmpty() ? pushing.content().mountFromAny(name, digest) : ofOther(from.get(), name, digest);
             return size.map(bytes -> new Descriptor(MediaTypes.OCI_LAYER, digest, bytes));
         } catch (IOException e) {
-            throw UploadRoutes.problem(e);
+            throw UploadFailures.problem(e);
         }
     }
 

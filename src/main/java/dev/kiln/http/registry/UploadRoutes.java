@@ -3,14 +3,11 @@ package dev.kiln.http.registry;
 import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.StatusCodes;
-import dev.kiln.blob.LowOnSpaceException;
-import dev.kiln.blob.StagedBlob.DigestMismatchException;
 import dev.kiln.blob.UploadChunk;
 import dev.kiln.blob.Uploads;
-import dev.kiln.blob.Uploads.NoSuchUploadException;
 import dev.kiln.blob.Uploads.OffsetException;
-import dev.kiln.blob.Uploads.TooManyChunksException;
 import dev.kiln.http.registry.RegistryPath.Upload;
+import dev.kiln.http.registry.SettlingUploads.Work;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.ErrorResponses;
 import dev.kiln.http.wire.Headers;
@@ -20,7 +17,6 @@ import dev.kiln.oci.RepositoryName;
 import dev.kiln.problem.Problem;
 import dev.kiln.problem.ProblemCode;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,9 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,17 +39,17 @@ final class UploadRoutes {
     /** Beside what is waited for. */
     private static final Duration ANSWERING = Duration.ofSeconds(20);
 
-    private static final Duration RECHECK = Duration.ofMillis(200);
-
     private final Pushing pushing;
     private final Allowance allowance;
     private final UploadBody body;
+    private final SettlingUploads settling;
 
     /** @param allowance of all these uploads together */
     UploadRoutes(Pushing pushing, Allowance allowance) {
         this.pushing = pushing;
         this.allowance = allowance;
         this.body = new UploadBody(pushing.materializer(), allowance);
+        this.settling = new SettlingUploads(pushing);
     }
 
     private Uploads uploads() {
@@ -71,7 +65,7 @@ final class UploadRoutes {
                 .map(UploadRoutes::known)
                 .or(() -> digest.map(Digest::algorithm))
                 .orElse("sha256");
-        return blocking(() -> uploads().open(name, algorithm)).thenCompose(id -> {
+        return settling.once(() -> uploads().open(name, algorithm)).thenCompose(id -> {
             Upload upload = new Upload(name, id);
             return digest.isEmpty()
                     ? CompletableFuture.completedFuture(progress(call, StatusCodes.ACCEPTED.intValue(), upload, 0))
@@ -89,7 +83,7 @@ final class UploadRoutes {
                     LOG.debug("an upload could not be cancelled; it expires", e);
                 }
             });
-            return CompletableFuture.failedFuture(problem(failure));
+            return CompletableFuture.failedFuture(UploadFailures.problem(failure));
         });
     }
 
@@ -98,13 +92,13 @@ final class UploadRoutes {
         // for a place and then for a chunk
         call.allow(pushing.settle().multipliedBy(2).plus(ANSWERING));
         if (call.isRead()) {
-            return offset(upload)
+            return settling.offset(upload)
                     .thenApply(offset -> progress(call, StatusCodes.NO_CONTENT.intValue(), upload, offset));
         }
         if (call.isDelete()) {
-            return shown(() -> {
+            return settling.shown(() -> {
                 if (!uploads().cancel(upload.name(), upload.id())) {
-                    throw unknown();
+                    throw UploadFailures.unknown();
                 }
                 return HttpResponse.create().withStatus(StatusCodes.NO_CONTENT).withHeaders(List.of(Headers.NO_STORE));
             });
@@ -121,10 +115,10 @@ final class UploadRoutes {
                     List.of(Headers.allow("GET, HEAD, PATCH, PUT, DELETE"))));
         }
         return take.get().exceptionally(failure -> {
-            if (cause(failure) instanceof OffsetException wrong) {
+            if (UploadFailures.cause(failure) instanceof OffsetException wrong) {
                 return outOfOrder(call, upload, wrong.offset());
             }
-            throw problem(failure);
+            throw UploadFailures.problem(failure);
         });
     }
 
@@ -144,7 +138,7 @@ final class UploadRoutes {
         Optional<ContentRange> range = range(call);
         if (call.request().entity().isKnownEmpty()) {
             call.allow(FINISHING);
-            return offset(upload)
+            return settling.offset(upload)
                     .thenCompose(offset -> range.isPresent() && range.get().first() != offset
                             ? CompletableFuture.completedFuture(outOfOrder(call, upload, offset))
                             : end(call, upload, offset, digest));
@@ -155,53 +149,8 @@ final class UploadRoutes {
     }
 
     private CompletionStage<HttpResponse> end(Call call, Upload upload, long seen, Digest digest) {
-        return ending(
-                upload,
-                seen,
-                () -> created(call, upload.name(), uploads().finish(upload.name(), upload.id(), digest)),
-                deadline());
-    }
-
-    /**
-     * Bytes that another node took may show late: a digest or a place is wrong when nothing has been added for a while. What
-     * is tried again hashes all of them, so that no try begins after the deadline but one, for what shows by then.
-     */
-    private <A> CompletionStage<A> ending(Upload upload, long seen, Work<A> work, long deadline) {
-        boolean last = isOver(deadline);
-        return ending(work)
-                .exceptionallyCompose(failure -> !last && isPerhapsLate(cause(failure))
-                        ? more(upload, seen, deadline)
-                                .thenCompose(offset -> offset > seen
-                                        ? ending(upload, offset, work, deadline)
-                                        : CompletableFuture.failedFuture(failure))
-                        : CompletableFuture.failedFuture(failure));
-    }
-
-    private static boolean isPerhapsLate(Throwable failure) {
-        return failure instanceof DigestMismatchException
-                || (failure instanceof OffsetException wrong && wrong.isLate());
-    }
-
-    /** The offset as soon as it is more than was seen, or else at the deadline. */
-    private CompletionStage<Long> more(Upload upload, long seen, long deadline) {
-        return pause().thenCompose(waited -> blocking(() -> look(upload)))
-                .thenCompose(offset -> offset > seen || isOver(deadline)
-                        ? CompletableFuture.completedFuture(offset)
-                        : more(upload, seen, deadline));
-    }
-
-    /** Until when something is waited for that may show late, by {@link System#nanoTime}. */
-    private long deadline() {
-        return System.nanoTime() + pushing.settle().toNanos();
-    }
-
-    private static boolean isOver(long deadline) {
-        return System.nanoTime() - deadline >= 0;
-    }
-
-    private static CompletionStage<Void> pause() {
-        return CompletableFuture.runAsync(
-                () -> {}, CompletableFuture.delayedExecutor(RECHECK.toMillis(), TimeUnit.MILLISECONDS));
+        return settling.ending(
+                upload, seen, () -> created(call, upload.name(), uploads().finish(upload.name(), upload.id(), digest)));
     }
 
     /**
@@ -225,15 +174,15 @@ final class UploadRoutes {
         }
         return range.isPresent()
                 ? CompletableFuture.completedFuture(new Place(range.get().first(), false))
-                : offset(upload).thenApply(offset -> new Place(offset, true));
+                : settling.offset(upload).thenApply(offset -> new Place(offset, true));
     }
 
     /** What came of a body that breaks off is kept: the client asks how much that is, and goes on there. */
     private CompletionStage<Long> append(Call call, Upload upload, Place place, Optional<ContentRange> range) {
         long most = range.map(ContentRange::length).orElse(Long.MAX_VALUE);
         return take(call, upload, place, most, (chunk, size, failure) -> {
-            if (failure != null && !isBrokenOff(failure)) {
-                throw problem(failure);
+            if (failure != null && !UploadFailures.isBrokenOff(failure)) {
+                throw UploadFailures.problem(failure);
             }
             if (failure == null && range.isPresent() && size != most) {
                 throw wrongSize(size, most);
@@ -245,7 +194,7 @@ final class UploadRoutes {
     private CompletionStage<HttpResponse> finish(Call call, Upload upload, Place place, long most, Digest digest) {
         return take(call, upload, place, most, (chunk, size, failure) -> {
             if (failure != null) {
-                throw problem(failure);
+                throw UploadFailures.problem(failure);
             }
             if (most != Long.MAX_VALUE && size != most) {
                 throw wrongSize(size, most);
@@ -267,11 +216,10 @@ final class UploadRoutes {
     private <A> CompletionStage<A> take(Call call, Upload upload, Place place, long most, Taking<A> taking) {
         return chunk(upload, place)
                 .thenCompose(chunk -> receive(call, chunk, most)
-                        .handle((size, failure) -> ending(
-                                upload,
-                                place.from(),
-                                () -> taking.end(chunk, size, failure),
-                                place.atEnd() ? deadline() : System.nanoTime()))
+                        .handle((size, failure) -> {
+                            Work<A> end = () -> taking.end(chunk, size, failure);
+                            return place.atEnd() ? settling.ending(upload, place.from(), end) : settling.ended(end);
+                        })
                         .thenCompose(answer -> answer)
                         .whenCompleteAsync((answer, failure) -> close(chunk), pushing.blocking()));
     }
@@ -286,32 +234,9 @@ final class UploadRoutes {
 
     private CompletionStage<UploadChunk> chunk(Upload upload, Place place) {
         allowance.spendOne();
-        return shown(() -> place.atEnd()
+        return settling.shown(() -> place.atEnd()
                 ? uploads().append(upload.name(), upload.id())
                 : uploads().append(upload.name(), upload.id(), place.from()));
-    }
-
-    /**
-     * A client that names an upload which does not show here, or goes on further with it than shows, may have been told so by
-     * another node: work that fails for that is tried again. Who makes an id up waits as long, and so asks less of the store
-     * than who is answered at once and asks again.
-     */
-    private <A> CompletionStage<A> shown(Work<A> work) {
-        return shown(work, deadline());
-    }
-
-    private <A> CompletionStage<A> shown(Work<A> work, long deadline) {
-        boolean last = isOver(deadline);
-        return blocking(work)
-                .exceptionallyCompose(failure -> !last && isBehind(cause(failure))
-                        ? pause().thenCompose(waited -> shown(work, deadline))
-                        : CompletableFuture.failedFuture(failure));
-    }
-
-    private static boolean isBehind(Throwable failure) {
-        return failure instanceof OffsetException wrong
-                ? wrong.isLate()
-                : failure instanceof Problem problem && problem.code() == ProblemCode.BLOB_UPLOAD_UNKNOWN;
     }
 
     private CompletionStage<Long> receive(Call call, UploadChunk chunk, long most) {
@@ -319,14 +244,6 @@ final class UploadRoutes {
             call.allow(FINISHING);
             return size;
         });
-    }
-
-    private CompletionStage<Long> offset(Upload upload) {
-        return shown(() -> look(upload));
-    }
-
-    private long look(Upload upload) throws IOException {
-        return uploads().offset(upload.name(), upload.id()).orElseThrow(UploadRoutes::unknown);
     }
 
     private static Optional<ContentRange> range(Call call) {
@@ -384,72 +301,5 @@ final class UploadRoutes {
                         Headers.of("Location", RegistryPath.root(call.path()) + name + "/blobs/" + blob.digest()),
                         Headers.of("Docker-Content-Digest", blob.digest().value()),
                         Headers.NO_STORE));
-    }
-
-    private interface Work<A> {
-        A run() throws IOException;
-    }
-
-    /** Work whose wrong offsets are for {@link #handle} to answer. */
-    private <A> CompletionStage<A> ending(Work<A> work) {
-        return CompletableFuture.supplyAsync(
-                () -> {
-                    try {
-                        return work.run();
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                },
-                pushing.blocking());
-    }
-
-    private <A> CompletionStage<A> blocking(Work<A> work) {
-        return ending(work)
-                .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
-                        cause(failure) instanceof OffsetException wrong
-                                ? new UncheckedIOException(wrong)
-                                : problem(failure)));
-    }
-
-    private static Problem unknown() {
-        return new Problem(
-                ProblemCode.BLOB_UPLOAD_UNKNOWN,
-                "there is no such upload in this repository: it ended or expired, begin a new one");
-    }
-
-    private static boolean isBrokenOff(Throwable failure) {
-        return !(cause(failure) instanceof IOException) && !(cause(failure) instanceof Problem);
-    }
-
-    private static Throwable cause(Throwable failure) {
-        Throwable cause = failure;
-        while ((cause instanceof CompletionException || cause instanceof UncheckedIOException)
-                && cause.getCause() != null) {
-            cause = cause.getCause();
-        }
-        return cause;
-    }
-
-    static Problem problem(Throwable failure) {
-        Throwable cause = cause(failure);
-        if (cause instanceof Problem problem) {
-            return problem;
-        }
-        if (cause instanceof NoSuchUploadException) {
-            return unknown();
-        }
-        if (cause instanceof TooManyChunksException) {
-            return new Problem(ProblemCode.BLOB_UPLOAD_INVALID, cause.getMessage());
-        }
-        if (cause instanceof DigestMismatchException) {
-            return new Problem(ProblemCode.DIGEST_INVALID, cause.getMessage());
-        }
-        if (cause instanceof LowOnSpaceException) {
-            return new Problem(ProblemCode.UNAVAILABLE, cause.getMessage(), cause);
-        }
-        if (cause instanceof IOException) {
-            return new Problem(ProblemCode.UNAVAILABLE, "the content store could not be written: try again", cause);
-        }
-        return new Problem(ProblemCode.BLOB_UPLOAD_INVALID, "the body did not come whole: send the rest of it");
     }
 }
