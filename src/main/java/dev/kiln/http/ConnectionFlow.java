@@ -2,6 +2,7 @@ package dev.kiln.http;
 
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.headers.Connection;
 import akka.stream.Attributes;
 import akka.stream.FlowShape;
 import akka.stream.Inlet;
@@ -49,12 +50,12 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
 
     @Override
     public GraphStageLogic createLogic(Attributes inherited) {
-        return new Connection();
+        return new Exchange();
     }
 
     private record Ended(HttpResponse response, Throwable failure) {}
 
-    private final class Connection extends GraphStageLogic {
+    private final class Exchange extends GraphStageLogic {
         private final AsyncCallback<Ended> ended = createAsyncCallback(this::onEnded);
         private Optional<CompletableFuture<Void>> held = Optional.empty();
 
@@ -69,7 +70,7 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
         /** Whether an answer has said that it is the last one: what follows must not be processed (RFC 9112, 9.6). */
         private boolean closing;
 
-        Connection() {
+        Exchange() {
             super(shape);
             setHandler(requests, new AbstractInHandler() {
                 @Override
@@ -138,8 +139,7 @@ final class ConnectionFlow extends GraphStage<FlowShape<HttpRequest, HttpRespons
         }
 
         private void answer(HttpResponse response) {
-            if (response.getHeader(akka.http.javadsl.model.headers.Connection.class)
-                    .isPresent()) {
+            if (response.getHeader(Connection.class).isPresent()) {
                 closing = true;
             }
             push(answers, response);

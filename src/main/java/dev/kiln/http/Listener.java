@@ -110,9 +110,8 @@ final class Listener {
         HttpRequest request = call.request();
         HttpResponse answer = response;
         if (!call.isBodyRead()) {
-            // Closing keeps its bytes from ever being taken for a next request: Akka HTTP 10.5 reads a Content-Length
-            // of
-            // 2^64 + 4 as 4 (stack notes: akka-http#4553).
+            // Closing keeps its bytes from ever being taken for a next request: of a Content-Length of 2^64 + 4
+            // Akka HTTP 10.5 reads 4 (stack notes: akka-http#4553).
             answer = afterBody(call, answer.addHeader(Headers.CLOSE));
         }
         if (call.isHead() && isHttp1(request) && answer.status().allowsEntity()) {
