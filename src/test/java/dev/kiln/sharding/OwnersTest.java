@@ -89,16 +89,21 @@ class OwnersTest {
         stays.terminate();
     }
 
-    @Test
-    void whatHasNoAnswerWhenANodeIsRemovedIsAskedAgain() throws Exception {
-        AtomicBoolean answers = new AtomicBoolean(true);
-        AtomicBoolean asked = new AtomicBoolean();
+    /** Two nodes, of which the one that stays knows that the other has the owner. */
+    private void startOwnedByWhoDies(AtomicBoolean answers, AtomicBoolean asked) throws Exception {
         join(dies, dies);
         shards(dies, "dies", answers, asked);
         assertThat(get(ask(dies))).isEqualTo(new Me("dies"));
         join(stays, dies);
         shards(stays, "stays", new AtomicBoolean(true), new AtomicBoolean());
         assertThat(get(ask(stays))).isEqualTo(new Me("dies"));
+    }
+
+    @Test
+    void whatHasNoAnswerWhenANodeIsRemovedIsAskedAgain() throws Exception {
+        AtomicBoolean answers = new AtomicBoolean(true);
+        AtomicBoolean asked = new AtomicBoolean();
+        startOwnedByWhoDies(answers, asked);
 
         answers.set(false); // as a node that has died, but for sharding
         asked.set(false);
@@ -116,12 +121,7 @@ class OwnersTest {
     void aQuestionThatIsStillBeingMadeIsNotAskedAgain() throws Exception {
         AtomicBoolean answers = new AtomicBoolean(true);
         AtomicBoolean asked = new AtomicBoolean();
-        join(dies, dies);
-        shards(dies, "dies", answers, asked);
-        assertThat(get(ask(dies))).isEqualTo(new Me("dies"));
-        join(stays, dies);
-        shards(stays, "stays", new AtomicBoolean(true), new AtomicBoolean());
-        assertThat(get(ask(stays))).isEqualTo(new Me("dies"));
+        startOwnedByWhoDies(answers, asked);
         CountDownLatch making = new CountDownLatch(1);
         CountDownLatch made = new CountDownLatch(1);
         CompletableFuture<CompletionStage<Me>> slow = CompletableFuture.supplyAsync(() -> Owners.get(stays)
