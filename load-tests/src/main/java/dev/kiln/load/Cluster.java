@@ -152,7 +152,7 @@ final class Cluster implements AutoCloseable {
                     <target>System.err</target>
                     <encoder><pattern>%d %-5level %logger - %msg%n</pattern></encoder>
                   </appender>
-                  <logger name="akka.cluster.sharding" level="DEBUG"/>
+                  <logger name="akka.cluster.sharding.ShardRegion" level="DEBUG"/>
                   <root level="INFO"><appender-ref ref="stderr"/></root>
                 </configuration>
                 """);

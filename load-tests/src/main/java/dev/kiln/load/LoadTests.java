@@ -73,7 +73,9 @@ public final class LoadTests {
         OUT.println(table);
         Files.createDirectories(options.output());
         Files.writeString(options.output().resolve("load-tests.txt"), table);
-        Files.writeString(options.output().resolve("load-tests.svg"), Plot.svg(tests.report.comparisons()));
+        Files.writeString(
+                options.output().resolve("load-tests.svg"),
+                Plot.svg(tests.report.comparisons(), tests.report.verdicts()));
         return !(options.check() && tests.report.missed());
     }
 

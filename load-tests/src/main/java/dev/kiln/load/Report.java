@@ -8,8 +8,18 @@ import java.util.Locale;
 final class Report {
     private final List<Comparison> comparisons = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
-    private final List<String> verdicts = new ArrayList<>();
-    private boolean missed;
+    private final List<Verdict> verdicts = new ArrayList<>();
+
+    /** A figure beside the bound that it should keep. */
+    record Verdict(String what, double value, boolean atLeast, double target) {
+        boolean met() {
+            return atLeast ? value >= target : value <= target;
+        }
+
+        String bound() {
+            return (atLeast ? "at least " : "at most ") + target;
+        }
+    }
 
     void add(Comparison comparison) {
         comparisons.add(comparison);
@@ -21,21 +31,19 @@ final class Report {
     }
 
     void atLeast(double target, double value, String what) {
-        verdict(value >= target, what, value, "at least", target);
+        verdicts.add(new Verdict(what, value, true, target));
     }
 
     void atMost(double target, double value, String what) {
-        verdict(value <= target, what, value, "at most", target);
-    }
-
-    private void verdict(boolean met, String what, double value, String bound, double target) {
-        missed |= !met;
-        verdicts.add(String.format(
-                Locale.ROOT, "%s  %-68s %6.2f  (%s %s)", met ? "PASS" : "FAIL", what, value, bound, target));
+        verdicts.add(new Verdict(what, value, false, target));
     }
 
     boolean missed() {
-        return missed;
+        return !verdicts.stream().allMatch(Verdict::met);
+    }
+
+    List<Verdict> verdicts() {
+        return List.copyOf(verdicts);
     }
 
     List<Comparison> comparisons() {
@@ -68,7 +76,15 @@ final class Report {
         text.append(String.format("%n"));
         notes.forEach(note -> text.append(note).append(String.format("%n")));
         text.append(String.format("%n"));
-        verdicts.forEach(verdict -> text.append(verdict).append(String.format("%n")));
+        for (Verdict verdict : verdicts) {
+            text.append(String.format(
+                    Locale.ROOT,
+                    "%s  %-68s %6.2f  (%s)%n",
+                    verdict.met() ? "PASS" : "FAIL",
+                    verdict.what(),
+                    verdict.value(),
+                    verdict.bound()));
+        }
         return text.toString();
     }
 }
