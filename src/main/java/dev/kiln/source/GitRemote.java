@@ -2,6 +2,7 @@ package dev.kiln.source;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.security.cert.CertPathBuilderException;
 import java.security.cert.CertificateException;
@@ -216,6 +217,9 @@ class GitRemote {
             }
         }
         Throwable cause = deepest(failure);
+        if (cause instanceof SocketTimeoutException) {
+            return GitException.unavailable(tooSlow(url.publicName(), config.timeout()));
+        }
         if (cause instanceof CertPathBuilderException) {
             return GitException.unavailable("git at " + url.publicName() + " shows a certificate of an authority that"
                     + " is not trusted; an operator must set source.ca-file");
@@ -235,6 +239,11 @@ class GitRemote {
         }
         return GitException.unavailable(
                 "git at " + url.publicName() + " could not be read: " + url.scrub(message(cause)));
+    }
+
+    /** The same whichever of a connection and who waits for it notices first. */
+    static String tooSlow(String name, Duration timeout) {
+        return "git at " + name + " did not answer within " + timeout.toMillis() / 1000.0 + " s";
     }
 
     private static Optional<String> refusedOverSsh(Throwable cause) {

@@ -216,7 +216,7 @@ final class RefObserver {
             try {
                 return answer.get(Math.max(1, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {
-                failed("git at " + name + " did not answer within " + timeout.toMillis() / 1000.0 + " s");
+                failed(GitRemote.tooSlow(name, timeout));
                 task.cancel(true);
                 listing.abort();
                 return answer.join();
