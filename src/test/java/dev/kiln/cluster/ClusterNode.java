@@ -1,6 +1,7 @@
 package dev.kiln.cluster;
 
 import dev.kiln.testing.KilnProcess;
+import dev.kiln.testing.QuickStart;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -49,8 +50,9 @@ final class ClusterNode implements AutoCloseable {
 
     private synchronized void launch() {
         List<String> command = new ArrayList<>(on);
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(QuickStart.options());
         command.addAll(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx512m",
                 "-jar",
                 KilnProcess.jar().toString(),

@@ -8,6 +8,7 @@ import dev.kiln.testing.FreePorts;
 import dev.kiln.testing.KilnProcess;
 import dev.kiln.testing.PullClient;
 import dev.kiln.testing.PullClient.Answer;
+import dev.kiln.testing.QuickStart;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -22,6 +23,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -58,16 +60,19 @@ class TryClusterIT {
         registry = URI.create("http://127.0.0.1:" + port);
         ThreadLocalRandom random = ThreadLocalRandom.current();
         String network = "127." + random.nextInt(16, 256) + "." + random.nextInt(256);
-        ProcessBuilder builder = new ProcessBuilder(
-                        "env",
-                        "--default-signal=INT", // which shells take from what they start in the background
-                        "cluster-config/try-cluster",
-                        "--port",
-                        Integer.toString(port),
-                        "--network",
-                        network,
-                        "--jar",
-                        KilnProcess.jar().toString())
+        List<String> command = new ArrayList<>(List.of(
+                "env",
+                "--default-signal=INT", // which shells take from what they start in the background
+                "cluster-config/try-cluster",
+                "--port",
+                Integer.toString(port),
+                "--network",
+                network,
+                "--jar",
+                KilnProcess.jar().toString()));
+        Stream.concat(Stream.of("-Xmx320m"), QuickStart.options().stream())
+                .forEach(option -> command.addAll(List.of("--java", option)));
+        ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(output.resolve("log").toFile());
         builder.environment().put("TMPDIR", directory.toString());

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kiln.crash.Installation.Builds;
 import dev.kiln.oci.BuildKey;
 import dev.kiln.testing.KilnProcess;
+import dev.kiln.testing.QuickStart;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -67,10 +68,10 @@ class CommandLineIT {
     }
 
     private Command start(Installation kiln, String... arguments) throws IOException {
-        List<String> line = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-jar",
-                KilnProcess.jar().toString()));
+        List<String> line = new ArrayList<>();
+        line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        line.addAll(QuickStart.options());
+        line.addAll(List.of("-jar", KilnProcess.jar().toString()));
         line.addAll(List.of(arguments));
         Path output = Files.createTempFile(directory, arguments[0], ".out");
         ProcessBuilder builder =

@@ -17,7 +17,7 @@ class FailedWorkerIT {
 
     @Test
     void aNodeWhoseWorkerFailsEndsWithTheReasonAndTheNextOneBuilds() {
-        try (Installation kiln = Installation.in(directory, Breakpoint.JAVA_OPTION)) {
+        try (Installation kiln = Installation.in(directory, Breakpoint.javaOptions())) {
             String revision = kiln.branch("main");
             BuildKey build = Installation.build(revision, Installation.AMD64);
             kiln.start(Builds.gated(Installation.AMD64), "");

@@ -38,7 +38,7 @@ class KillPointsIT {
 
     @BeforeEach
     void install() {
-        kiln = Installation.in(directory, Breakpoint.JAVA_OPTION);
+        kiln = Installation.in(directory, Breakpoint.javaOptions());
         kiln.server.withClasses(KillingJournal.classes());
     }
 

@@ -30,15 +30,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * Ends a server, by {@code kill -9} from outside, when it is about to run a certain method for the nth time; or lets that
  * call fail; or counts the calls.
  */
 public final class Breakpoint {
-    /** What the server's JVM has to be started with. */
-    public static final String JAVA_OPTION =
-            "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:0";
+    private static final String AGENT = "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:0";
 
     private static final Pattern LISTENING = Pattern.compile("Listening for transport dt_socket at address: (\\d+)");
 
@@ -64,6 +63,11 @@ public final class Breakpoint {
         this.action = action;
     }
 
+    /** What the server's JVM has to be started with. */
+    public static String[] javaOptions() {
+        return Stream.concat(QuickStart.options().stream(), Stream.of(AGENT)).toArray(String[]::new);
+    }
+
     /**
      * Waits in the background for the {@code count}th call from now; kills the server then.
      *
@@ -86,7 +90,7 @@ public final class Breakpoint {
     private static Breakpoint at(KilnProcess server, String className, String method, int nth, Action action) {
         Matcher port = LISTENING.matcher(server.log());
         if (!port.find()) {
-            throw new IllegalStateException("the server was not started with " + JAVA_OPTION);
+            throw new IllegalStateException("the server was not started with " + AGENT);
         }
         try {
             AttachingConnector connector = Bootstrap.virtualMachineManager().attachingConnectors().stream()
