@@ -12,7 +12,7 @@ final class ChunkBudget {
     static final int LARGEST = 256 * 1024;
 
     static final int SMALLEST = 16 * 1024;
-    static final int BYTES = 4 * 1024 * 1024;
+    static final int BYTES = 2 * 1024 * 1024;
 
     private final AtomicInteger readers = new AtomicInteger();
 

@@ -12,7 +12,7 @@ class ChunkBudgetTest {
         join(1);
         assertThat(budget.chunk()).isEqualTo(ChunkBudget.LARGEST);
         join(49);
-        assertThat(budget.chunk()).isEqualTo(64 * 1024);
+        assertThat(budget.chunk()).isEqualTo(32 * 1024);
         join(10_000);
         assertThat(budget.chunk()).isEqualTo(ChunkBudget.SMALLEST);
         for (int i = 0; i < 10_049; i++) {
