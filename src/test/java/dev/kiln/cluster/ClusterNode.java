@@ -51,9 +51,8 @@ final class ClusterNode implements AutoCloseable {
     private synchronized void launch() {
         List<String> command = new ArrayList<>(on);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(QuickStart.options());
+        command.addAll(QuickStart.options("-Xmx512m"));
         command.addAll(List.of(
-                "-Xmx512m",
                 "-jar",
                 KilnProcess.jar().toString(),
                 "serve",

@@ -234,11 +234,8 @@ public final class ClusterProcesses implements AutoCloseable {
             this.role = role;
             this.registry = registry;
             this.more = more;
-            this.server = KilnProcess.prepare(
-                    home,
-                    "",
-                    Stream.concat(Stream.of(MEMORY), QuickStart.options().stream())
-                            .toArray(String[]::new));
+            this.server =
+                    KilnProcess.prepare(home, "", QuickStart.options(MEMORY).toArray(String[]::new));
         }
 
         public boolean isRegistry() {

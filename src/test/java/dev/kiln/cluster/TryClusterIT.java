@@ -23,7 +23,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.LongStream;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -70,8 +69,7 @@ class TryClusterIT {
                 network,
                 "--jar",
                 KilnProcess.jar().toString()));
-        Stream.concat(Stream.of("-Xmx320m"), QuickStart.options().stream())
-                .forEach(option -> command.addAll(List.of("--java", option)));
+        QuickStart.options("-Xmx320m").forEach(option -> command.addAll(List.of("--java", option)));
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(output.resolve("log").toFile());

@@ -30,7 +30,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 /**
  * Ends a server, by {@code kill -9} from outside, when it is about to run a certain method for the nth time; or lets that
@@ -65,7 +64,7 @@ public final class Breakpoint {
 
     /** What the server's JVM has to be started with. */
     public static String[] javaOptions() {
-        return Stream.concat(QuickStart.options().stream(), Stream.of(AGENT)).toArray(String[]::new);
+        return QuickStart.options(AGENT).toArray(String[]::new);
     }
 
     /**

@@ -21,8 +21,11 @@ public final class QuickStart {
         private static final List<String> OPTIONS = archived();
     }
 
-    public static List<String> options() {
-        return Archived.OPTIONS;
+    /** @param more options of the caller's, first */
+    public static List<String> options(String... more) {
+        List<String> options = new ArrayList<>(List.of(more));
+        options.addAll(Archived.OPTIONS);
+        return options;
     }
 
     private static List<String> archived() {
