@@ -24,15 +24,16 @@ final class ProgressLine {
     /**
      * What each unfinished platform is doing, as many as there is room for.
      *
-     * @param awaited stands first
+     * @param awaited stands first, also when its build has not said yet that it was asked for
      * @param usual how long builds take, by platform
      */
     static String of(
             Map<Platform, BuildStatus> statuses, Platform awaited, Map<Platform, BuildTimes> usual, Instant now) {
         List<Platform> unfinished = new ArrayList<>();
         statuses.forEach((platform, status) -> {
-            if (status.phase() != Phase.BUILT && status.phase() != Phase.NEW) {
-                unfinished.add(platform.equals(awaited) ? 0 : unfinished.size(), platform);
+            boolean first = platform.equals(awaited);
+            if (status.phase() != Phase.BUILT && (first || status.phase() != Phase.NEW)) {
+                unfinished.add(first ? 0 : unfinished.size(), platform);
             }
         });
         if (unfinished.isEmpty()) {

@@ -271,7 +271,7 @@ class EveryFamilyTest {
 
         assertThat(pulled.status()).as(pulled.exchanges().toString()).isIn(429, 503);
         // the clock is set on as soon as the attempt runs, which may be before the pull has heard of that
-        assertThat(pulled.header("Warning")).containsPattern("linux/arm64/v8 (building|queued) for ");
+        assertThat(pulled.header("Warning")).containsPattern("linux/arm64/v8 (building|queued)");
         half.end(() -> half.succeeds(ARM));
         assertThat(half.pull(client, "main_linux-arm64").status()).isEqualTo(200);
     }

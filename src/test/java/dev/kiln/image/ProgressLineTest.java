@@ -76,6 +76,15 @@ class ProgressLineTest {
     }
 
     @Test
+    void whatIsAwaitedIsToldBeforeItsBuildSaysAnything() {
+        Map<Platform, BuildStatus> statuses = new LinkedHashMap<>();
+        statuses.put(AMD, status(AMD, Phase.RUNNING, 9));
+        statuses.put(ARM, status(ARM, Phase.NEW, 1));
+        assertThat(ProgressLine.of(statuses, ARM, Map.of(), NOW))
+                .isEqualTo("linux/arm64/v8 queued; linux/amd64 building for 9 s, ETA unknown");
+    }
+
+    @Test
     void manyPlatformsStillMakeOneShortLine() {
         Map<Platform, BuildStatus> statuses = new LinkedHashMap<>();
         for (int i = 0; i < 30; i++) {
@@ -92,7 +101,7 @@ class ProgressLineTest {
     }
 
     private static BuildStatus status(Platform platform, Phase phase, int since) {
-        Optional<Instant> at = Optional.of(NOW.minusSeconds(since));
+        Optional<Instant> at = Optional.of(NOW.minusSeconds(since)).filter(t -> phase != Phase.NEW);
         return new BuildStatus(
                 BuildKey.of("team/app@" + "0".repeat(40) + "@" + platform),
                 phase,
