@@ -5,19 +5,20 @@ import akka.cluster.MemberStatus;
 import akka.cluster.Reachability;
 import akka.cluster.UniqueAddress;
 import akka.cluster.sbr.DowningStrategy;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import scala.Option;
 import scala.collection.immutable.SortedSet;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * Keeps the side of a split that has most of the registry nodes, as Akka's {@code keep-majority} with a role does; but
- * registry nodes believe only each other, and a builder only itself, and a builder ends nobody but itself. One that has
- * missed others and is then lost, or that is cut off from registry nodes and not from other builders, would otherwise
- * count as indirectly connected, at which Akka ends registry nodes too (docs/decisions/0023). Confined to the actor that
- * resolves splits.
+ * Keeps most of the registry nodes, as Akka's {@code keep-majority} with a role does; but registry nodes believe only each
+ * other, a builder believes only itself and ends nobody else, and of registry nodes that miss each other and are reached by
+ * others no more end than must: {@link Survivors}. Akka would end all of them for indirectly connected
+ * (docs/decisions/0023). Confined to the actor that resolves splits.
  */
 final class RegistryMajority extends DowningStrategy {
     private final UniqueAddress self;
@@ -54,8 +55,7 @@ final class RegistryMajority extends DowningStrategy {
         believed = registry
                 ? ofRegistries
                 : observed.filterRecords(entry -> entry.observer().equals(self));
-        // A builder that is reached by some only is lost as well: it is not worth a registry node.
-        super.setReachability(ofRegistries.filterRecords(entry -> registries.contains(entry.subject())));
+        super.setReachability(believed);
         all.forEach(this::mark);
     }
 
@@ -78,51 +78,86 @@ final class RegistryMajority extends DowningStrategy {
         mark(member);
     }
 
+    /** The registry nodes that stay: by address, those last that are joining. */
+    List<UniqueAddress> staying() {
+        List<UniqueAddress> up = addresses(membersWithRole());
+        List<UniqueAddress> joining = new ArrayList<>(addresses(membersWithRole(true, false)));
+        joining.removeAll(up);
+        return Survivors.of(up, joining, this::apart);
+    }
+
+    private static List<UniqueAddress> addresses(SortedSet<Member> members) {
+        return listed(members).stream().map(Member::uniqueAddress).toList();
+    }
+
+    private boolean apart(UniqueAddress one, UniqueAddress other) {
+        return !ofRegistries.isReachable(one, other) || !ofRegistries.isReachable(other, one);
+    }
+
     /**
-     * Whether it is for this node to act: of the registry nodes that are reached for the one with the lowest address, and for
-     * a builder when it has to end.
+     * Whether it is for this node to act: of the registry nodes that stay for the one with the lowest address that is not about
+     * to leave, and for whoever has to end itself.
      */
     boolean acts() {
         if (!registry) {
             return nodesToDown(decide()).contains(self);
         }
-        SortedSet<Member> up = reachableMembersWithRole(false, true);
-        SortedSet<Member> first = up.isEmpty() ? reachableMembersWithRole() : up;
-        return !first.isEmpty() && first.head().uniqueAddress().equals(self);
+        List<UniqueAddress> staying = staying();
+        Optional<UniqueAddress> first = addresses(membersWithRole(false, true)).stream()
+                .filter(staying::contains)
+                .findFirst();
+        return !staying.contains(self) || first.orElse(staying.get(0)).equals(self);
     }
 
     @Override
     public scala.collection.immutable.Set<UniqueAddress> nodesToDown(Decision decision) {
-        Set<UniqueAddress> nodes = new HashSet<>(CollectionConverters.asJava(super.nodesToDown(decision)));
-        if (!registry) {
+        boolean others = registry && decision.equals(DownUnreachable$.MODULE$);
+        Set<UniqueAddress> nodes =
+                new HashSet<>(CollectionConverters.asJava(super.nodesToDown(others ? DownAll$.MODULE$ : decision)));
+        if (others) {
+            List<UniqueAddress> staying = staying();
+            nodes.removeIf(node -> staying.contains(node) || staying.stream().noneMatch(other -> apart(node, other)));
+        } else if (!registry || decision.equals(DownReachable$.MODULE$)) {
             nodes.retainAll(Set.of(self));
-        } else if (decision.equals(DownIndirectlyConnected$.MODULE$)) {
-            // What that decision looks at has registry nodes alone.
-            listed(unreachableMembers()).stream()
-                    .filter(member -> !member.hasRole(role))
-                    .forEach(member -> nodes.add(member.uniqueAddress()));
         }
         return CollectionConverters.asScala(nodes).toSet();
     }
 
     @Override
     public Decision decide() {
-        if (registry && hasIndirectlyConnected()) {
-            return DownIndirectlyConnected$.MODULE$;
-        }
-        SortedSet<Member> all = membersWithRole();
+        List<UniqueAddress> all = addresses(membersWithRole());
         if (all.isEmpty()) {
             return DownAll$.MODULE$;
         }
-        Decision decision = majority(
-                reachableMembersWithRole().size(), unreachableMembersWithRole().size(), all.head());
-        if (!decision.equals(DownUnreachable$.MODULE$)) {
-            return decision;
-        }
         if (!registry) {
-            return missesWhomOthersReach() ? DownReachable$.MODULE$ : decision;
+            List<UniqueAddress> reached = addresses(reachableMembersWithRole());
+            return isMajority(reached, all, all) && !missesWhomOthersReach()
+                    ? DownUnreachable$.MODULE$
+                    : DownReachable$.MODULE$;
         }
-        return isMajorityHoweverTheOtherSideCounts() ? decision : DownAll$.MODULE$;
+        List<UniqueAddress> staying = staying();
+        if (!staying.contains(self)) {
+            return DownReachable$.MODULE$;
+        }
+        // Who joins or leaves at this moment may count on the other side and not here.
+        List<UniqueAddress> certain = addresses(membersWithRole(false, true));
+        List<UniqueAddress> possible = addresses(membersWithRole(true, false));
+        return isMajority(staying, all, all) && isMajority(staying, certain, possible)
+                ? DownUnreachable$.MODULE$
+                : DownAll$.MODULE$;
+    }
+
+    /**
+     * Of two equal sides the one with the lowest address stays.
+     *
+     * @param here those of whom the ones that stay are counted
+     * @param there those of whom the others are
+     */
+    private static boolean isMajority(
+            List<UniqueAddress> staying, List<UniqueAddress> here, List<UniqueAddress> there) {
+        long stay = here.stream().filter(staying::contains).count();
+        long go = there.stream().filter(node -> !staying.contains(node)).count();
+        return go == 0 || stay > go || (stay == go && staying.contains(here.get(0)));
     }
 
     /** As long as a member misses another one that stays, the cluster takes nobody in and lets nobody go. */
@@ -131,21 +166,5 @@ final class RegistryMajority extends DowningStrategy {
                 .filter(member -> !member.status().equals(MemberStatus.down())
                         && !member.status().equals(MemberStatus.exiting()))
                 .anyMatch(member -> ofRegistries.isReachable(member.uniqueAddress()));
-    }
-
-    /** Who joins or leaves at this moment may count there and not here. */
-    private boolean isMajorityHoweverTheOtherSideCounts() {
-        SortedSet<Member> there = unreachableMembersWithRole(true, false);
-        SortedSet<Member> all = membersWithRole(false, true);
-        return there.isEmpty()
-                || (!all.isEmpty()
-                        && majority(reachableMembersWithRole(false, true).size(), there.size(), all.head())
-                                .equals(DownUnreachable$.MODULE$));
-    }
-
-    /** Of two equal sides the one with the lowest address stays. */
-    private Decision majority(int here, int there, Member lowest) {
-        boolean stays = here == there ? !unreachable(lowest) : here > there;
-        return stays ? DownUnreachable$.MODULE$ : DownReachable$.MODULE$;
     }
 }

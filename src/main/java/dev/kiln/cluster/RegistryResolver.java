@@ -8,6 +8,7 @@ import akka.cluster.UniqueAddress;
 import akka.cluster.sbr.DowningStrategy.Decision;
 import akka.cluster.sbr.SplitBrainResolverBase;
 import akka.remote.artery.ThisActorSystemQuarantinedEvent;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import scala.concurrent.duration.FiniteDuration;
 
@@ -70,12 +71,12 @@ final class RegistryResolver extends SplitBrainResolverBase {
         return selfMemberAdded() && majority.acts();
     }
 
-    /** What is believed may have changed though what anybody observes has not. */
+    /** Who stays may have changed though whom anybody misses has not. */
     @Override
     public void reachabilityChanged(Reachability observed) {
-        scala.collection.immutable.Set<UniqueAddress> before = majority.unreachable();
+        Object before = List.of(majority.unreachable(), majority.staying());
         super.reachabilityChanged(observed);
-        if (!before.equals(majority.unreachable())) {
+        if (!before.equals(List.of(majority.unreachable(), majority.staying()))) {
             resetStableDeadline();
         }
     }

@@ -6,6 +6,7 @@ import dev.kiln.oci.Digest;
 import dev.kiln.testing.JournalReader;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -107,7 +108,7 @@ class ClusterFaultsIT {
         List<ClusterNode> builders = new ArrayList<>(lab.builderNodes());
         Collections.shuffle(builders, random);
         ClusterNode builder = builders.get(0);
-        System.out.println(fault);
+        System.out.println(Instant.now() + " " + fault);
         switch (fault) {
             case KILL_QUEUE -> {
                 ClusterNode queues = lab.queuesNode();

@@ -3,6 +3,7 @@ package dev.kiln.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kiln.oci.Digest;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
@@ -80,7 +81,8 @@ final class Load {
             known.add(new Known(client.pull(what, platform), platform));
             pulls.add(new History.Pull(what + " for " + platform, Optional.empty()));
         } catch (PersistentClient.NoImage e) {
-            pulls.add(new History.Pull(what + " for " + platform, Optional.of(e.getMessage())));
+            pulls.add(new History.Pull(
+                    what + " for " + platform, Optional.of("at " + Instant.now() + " " + e.getMessage())));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             over.set(true);

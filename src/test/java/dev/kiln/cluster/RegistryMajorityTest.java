@@ -119,7 +119,42 @@ class RegistryMajorityTest {
         misses(registries.get(0), registries.subList(1, 2));
         registries.forEach(registry -> misses(registry, builders.subList(0, 1)));
 
-        assertThat(ended(registries.get(2))).contains(2, 4).doesNotContain(3, 5, 6);
+        assertThat(ended(registries.get(2))).containsExactlyInAnyOrder(2, 4);
+    }
+
+    /** Builders that reach both tell each what the other misses. */
+    @Test
+    void aRegistryNodeThatIsCutOffFromTheOthersEndsAloneThoughBuildersReachIt() {
+        for (int lost = 0; lost < 3; lost++) {
+            reachability = Reachability.empty();
+            List<Member> others = new ArrayList<>(registries);
+            Member cutOff = others.remove(lost);
+            misses(cutOff, others);
+            others.forEach(other -> misses(other, List.of(cutOff)));
+
+            registries.forEach(registry -> assertThat(ended(registry))
+                    .containsExactly((int) cutOff.uniqueAddress().longUid()));
+            assertThat(strategy(cutOff).acts()).isTrue();
+            assertThat(others).map(other -> strategy(other).acts()).containsExactly(true, false);
+            assertThat(builders).map(this::ended).containsOnly(Set.of());
+        }
+    }
+
+    @Test
+    void aBuilderThatOnlyARegistryNodeMissesThatGoesStays() {
+        misses(registries.get(2), registries.subList(0, 2));
+        misses(registries.get(2), builders.subList(0, 1));
+
+        assertThat(ended(registries.get(0))).containsExactly(3);
+    }
+
+    @Test
+    void whoIsOnTheSmallerSideEndsNobodyButItself() {
+        misses(registries.get(0), registries.subList(1, 3));
+        misses(registries.get(0), builders.subList(1, 3));
+
+        assertThat(ended(registries.get(0))).containsExactly(1);
+        assertThat(strategy(registries.get(0)).acts()).isTrue();
     }
 
     @Test
@@ -135,11 +170,13 @@ class RegistryMajorityTest {
     }
 
     @Test
-    void registryNodesThatMissEachOtherAndAreReachedByOthersBothEnd() {
-        misses(registries.get(0), registries.subList(1, 2));
-        misses(registries.get(1), registries.subList(0, 1));
+    void ofRegistryNodesThatMissEachOtherAndAreReachedByOthersOneEnds() {
+        misses(registries.get(1), registries.subList(2, 3));
+        misses(registries.get(2), registries.subList(1, 2));
 
-        assertThat(ended(registries.get(2))).containsExactlyInAnyOrder(1, 2);
+        registries.forEach(registry -> assertThat(ended(registry)).containsExactly(3));
+        misses(registries.get(0), registries.subList(2, 3));
+        registries.forEach(registry -> assertThat(ended(registry)).containsExactly(3));
     }
 
     @Test
