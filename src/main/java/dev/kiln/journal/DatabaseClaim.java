@@ -30,7 +30,7 @@ import java.util.UUID;
  * <p>A row names the cluster that has the claim: a node whose connection was cut reads there whether another one was formed
  * meanwhile. Why this suffices stands in docs/decisions/0018.
  *
- * <p>Everything blocks on the database, in PostgreSQL for some seconds at most. Thread-safe.
+ * <p>Everything blocks on the database, in PostgreSQL for some seconds at most, and half a minute at the start. Thread-safe.
  */
 public final class DatabaseClaim implements DatabaseWatch.Claim {
     /** Any numbers, the same in every Kiln: "KILN" in ASCII and its next. */
@@ -38,7 +38,13 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
 
     private static final long MEMBERSHIP = PRESENCE + 1;
 
+    /** For the network and the database, for each step. */
     private static final String SECONDS = "5";
+
+    /** For all of a login, of which a process that has just begun does most, on a machine where all nodes may be starting. */
+    private static final int FIRST_LOGIN = 30;
+
+    private static final int LOGIN = 5;
 
     /** Longer than the members of a running cluster take to lock again after the database has cut them all. */
     private static final Duration UNCLAIMED = Duration.ofSeconds(5);
@@ -98,16 +104,11 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
             return this;
         }
         try {
-            if (lock()) {
+            if (lock(FIRST_LOGIN)) {
                 return this;
             }
         } catch (SQLException e) {
-            throw new CannotStart(
-                    "could not reach the database to claim it: "
-                            + String.valueOf(e.getMessage())
-                                    .replaceAll("\\s+", " ")
-                                    .strip(),
-                    e);
+            throw new CannotStart("could not reach the database to claim it: " + messages(e), e);
         }
         throw new CannotStart(
                 shared
@@ -115,6 +116,12 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
                                 + " make it one of this cluster's"
                         : "another node uses this database: give this one a database of its own, or make both nodes of"
                                 + " one cluster (cluster.discovery)");
+    }
+
+    /** On one line: the driver says that it failed, and its cause why. */
+    private static String messages(SQLException e) {
+        String cause = e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")";
+        return (e.getMessage() + cause).replaceAll("\\s+", " ").strip();
     }
 
     /**
@@ -281,7 +288,7 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
         if (database.embedded()) {
             return isHeld();
         }
-        if (lock()) {
+        if (lock(LOGIN)) {
             if (shared && holder.isPresent() && !lock(connection(), "pg_try_advisory_lock_shared", MEMBERSHIP)) {
                 throw new SQLException("a cluster is being formed", LOCK_HELD);
             }
@@ -290,7 +297,7 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
         if (shared) {
             return false;
         }
-        try (Connection other = open()) {
+        try (Connection other = open(LOGIN)) {
             if (!isMine(other)) {
                 return false;
             }
@@ -309,9 +316,13 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
         return update(connection(), "UPDATE claim SET holder = ? WHERE id = 1 AND holder = ?", id, id) == 1;
     }
 
-    /** Opens the connection that holds the claim, if nobody has what forbids it. */
-    private boolean lock() throws SQLException {
-        Connection candidate = open();
+    /**
+     * Opens the connection that holds the claim, if nobody has what forbids it.
+     *
+     * @param login seconds at most
+     */
+    private boolean lock(int login) throws SQLException {
+        Connection candidate = open(login);
         boolean locked = false;
         try (Statement statement = candidate.createStatement()) {
             statement.execute(KilnConfig.Database.NOTICE_DEAD_CLIENTS);
@@ -381,18 +392,18 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
                 // another one would not hold the locks
                 throw new SQLException("the claim is not held at the moment", "08003");
             }
-            connection = Optional.of(open());
+            connection = Optional.of(open(LOGIN));
         }
         return connection.get();
     }
 
-    private Connection open() throws SQLException {
+    private Connection open(int login) throws SQLException {
         Properties properties = new Properties();
         properties.setProperty("user", database.user());
         properties.setProperty("password", database.password());
         if (!database.embedded()) {
             properties.setProperty("connectTimeout", SECONDS);
-            properties.setProperty("loginTimeout", SECONDS);
+            properties.setProperty("loginTimeout", Integer.toString(login));
             properties.setProperty("socketTimeout", SECONDS);
         }
         return DriverManager.getConnection(database.url(), properties);
