@@ -129,6 +129,7 @@ public final class LoadTests {
             ClusterThroughput.buildAll(three, options.tags());
             Server one = running(ClusterThroughput.oneNode(options, cluster, directory));
             compareNodes(three, one, ClusterThroughput.pulls(directory, few));
+            compareNodesAlone(cluster, three, one, ClusterThroughput.pulls(directory, few));
             compareTags(
                     three,
                     few,
@@ -151,6 +152,20 @@ public final class LoadTests {
         report.add(comparison);
         report.atLeast(
                 1, comparison.cpuRatio(three.name(), one.name()), "warm pulls per CPU-second, three nodes over one");
+    }
+
+    /** What of that is the nodes' own: without a load balancer between, and with clients of its own for each. */
+    private void compareNodesAlone(Cluster cluster, Server three, Server one, Path pulls)
+            throws IOException, InterruptedException {
+        Comparison comparison = new Comparison("the same without HAProxy", "pulls", 1);
+        rounds(comparison.title(), List.of(three, one), server -> {
+            List<String> addresses = Cluster.REGISTRIES.stream()
+                    .limit(server.counted().size())
+                    .map(cluster::address)
+                    .toList();
+            comparison.add(server.name(), Manifests.measure(server, addresses, pulls, options.seconds()));
+        });
+        report.add(comparison);
     }
 
     private void compareTags(Server three, int few, Path fewPulls, Path manyPulls)

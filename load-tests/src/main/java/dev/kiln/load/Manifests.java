@@ -4,6 +4,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -16,7 +20,7 @@ final class Manifests {
     private Manifests() {}
 
     static Sample measure(Server server, String path, int seconds) throws IOException, InterruptedException {
-        return measure(server, seconds, CONNECTIONS, List.of(), path);
+        return measure(server, List.of(server.url(path)), seconds, CONNECTIONS, List.of());
     }
 
     /**
@@ -26,10 +30,22 @@ final class Manifests {
      */
     static Sample measure(Server server, Path script, int seconds) throws IOException, InterruptedException {
         int nodes = server.counted().size();
-        return measure(server, seconds, CONNECTIONS * nodes, List.of("--script", script.toString()), "/");
+        return measure(server, List.of(server.url("/")), seconds, CONNECTIONS * nodes, program(script));
     }
 
-    private static Sample measure(Server server, int seconds, int connections, List<String> options, String path)
+    /** As many connections to each of the nodes themselves, by a wrk for each. */
+    static Sample measure(Server nodes, List<String> addresses, Path script, int seconds)
+            throws IOException, InterruptedException {
+        List<String> urls =
+                addresses.stream().map(address -> "http://" + address + "/").toList();
+        return measure(nodes, urls, seconds, CONNECTIONS, program(script));
+    }
+
+    private static List<String> program(Path script) {
+        return List.of("--script", script.toString());
+    }
+
+    private static Sample measure(Server server, List<String> urls, int seconds, int connections, List<String> options)
             throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Command.find("wrk"),
@@ -42,16 +58,31 @@ final class Manifests {
                 "--header",
                 "Accept: " + Images.ACCEPT));
         command.addAll(options);
-        command.add(server.url(path));
         double cpu = server.cpuSeconds();
-        String output = Command.run(Path.of("/"), command.toArray(String[]::new));
-        Matcher requests = REQUESTS.matcher(output);
-        if (!requests.find() || ERRORS.matcher(output).find()) {
-            throw new IOException("wrk saw errors of " + server.name() + ":\n" + output);
+        ExecutorService threads = Executors.newFixedThreadPool(urls.size());
+        try {
+            List<Future<String>> outputs = new ArrayList<>();
+            for (String url : urls) {
+                List<String> one = new ArrayList<>(command);
+                one.add(url);
+                outputs.add(threads.submit(() -> Command.run(Path.of("/"), one.toArray(String[]::new))));
+            }
+            double amount = 0;
+            double time = 0;
+            for (Future<String> future : outputs) {
+                String output = future.get();
+                Matcher requests = REQUESTS.matcher(output);
+                if (!requests.find() || ERRORS.matcher(output).find()) {
+                    throw new IOException("wrk saw errors of " + server.name() + ":\n" + output);
+                }
+                amount += Double.parseDouble(requests.group(1));
+                time = Math.max(time, Double.parseDouble(requests.group(2)));
+            }
+            return new Sample(amount, time, server.cpuSeconds() - cpu);
+        } catch (ExecutionException e) {
+            throw new IOException("could not measure " + server.name(), e.getCause());
+        } finally {
+            threads.shutdownNow();
         }
-        return new Sample(
-                Double.parseDouble(requests.group(1)),
-                Double.parseDouble(requests.group(2)),
-                server.cpuSeconds() - cpu);
     }
 }
