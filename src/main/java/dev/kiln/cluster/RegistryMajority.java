@@ -36,6 +36,11 @@ final class RegistryMajority extends DowningStrategy {
         this.registry = registry;
     }
 
+    /** Whether this node is one. */
+    boolean isRegistry() {
+        return registry;
+    }
+
     @Override
     public Option<String> role() {
         return Option.apply(role);
@@ -90,6 +95,10 @@ final class RegistryMajority extends DowningStrategy {
         return listed(members).stream().map(Member::uniqueAddress).toList();
     }
 
+    private boolean isReached(UniqueAddress node, List<UniqueAddress> staying) {
+        return staying.contains(node) || staying.stream().noneMatch(other -> apart(node, other));
+    }
+
     private boolean apart(UniqueAddress one, UniqueAddress other) {
         return !ofRegistries.isReachable(one, other) || !ofRegistries.isReachable(other, one);
     }
@@ -115,8 +124,12 @@ final class RegistryMajority extends DowningStrategy {
         Set<UniqueAddress> nodes =
                 new HashSet<>(CollectionConverters.asJava(super.nodesToDown(others ? DownAll$.MODULE$ : decision)));
         if (others) {
+            // Who is gone before it was removed observes for ever what it observed last, and nobody can join or leave.
+            listed(allMembersInDC()).stream()
+                    .filter(member -> member.status().equals(MemberStatus.exiting()))
+                    .forEach(member -> nodes.add(member.uniqueAddress()));
             List<UniqueAddress> staying = staying();
-            nodes.removeIf(node -> staying.contains(node) || staying.stream().noneMatch(other -> apart(node, other)));
+            nodes.removeIf(node -> isReached(node, staying));
         } else if (!registry || decision.equals(DownReachable$.MODULE$)) {
             nodes.retainAll(Set.of(self));
         }
@@ -157,14 +170,12 @@ final class RegistryMajority extends DowningStrategy {
             List<UniqueAddress> staying, List<UniqueAddress> here, List<UniqueAddress> there) {
         long stay = here.stream().filter(staying::contains).count();
         long go = there.stream().filter(node -> !staying.contains(node)).count();
-        return go == 0 || stay > go || (stay == go && staying.contains(here.get(0)));
+        return go == 0 || stay > go || (stay == go && staying.contains(here.get(0)) && staying.contains(there.get(0)));
     }
 
     /** As long as a member misses another one that stays, the cluster takes nobody in and lets nobody go. */
     private boolean missesWhomOthersReach() {
-        return listed(unreachableMembers()).stream()
-                .filter(member -> !member.status().equals(MemberStatus.down())
-                        && !member.status().equals(MemberStatus.exiting()))
-                .anyMatch(member -> ofRegistries.isReachable(member.uniqueAddress()));
+        List<UniqueAddress> staying = staying();
+        return addresses(unreachableMembers(true, false)).stream().anyMatch(member -> isReached(member, staying));
     }
 }

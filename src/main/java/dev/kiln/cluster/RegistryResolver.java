@@ -3,6 +3,7 @@ package dev.kiln.cluster;
 import akka.actor.Props;
 import akka.cluster.Cluster;
 import akka.cluster.ClusterEvent;
+import akka.cluster.Member;
 import akka.cluster.Reachability;
 import akka.cluster.UniqueAddress;
 import akka.cluster.sbr.DowningStrategy.Decision;
@@ -66,18 +67,38 @@ final class RegistryResolver extends SplitBrainResolverBase {
         cluster.down(node.address());
     }
 
+    /** A builder that is still joining blocks others as any member does, and ends itself as any would. */
     @Override
     public boolean isResponsible() {
-        return selfMemberAdded() && majority.acts();
+        return (selfMemberAdded() || !majority.isRegistry()) && majority.acts();
     }
 
-    /** Who stays may have changed though whom anybody misses has not. */
+    /** Of whoever misses it; whose word counts is seen when {@link #reachabilityChanged} comes. */
+    @Override
+    public void unreachableMember(Member member) {
+        update(() -> majority.addUnreachable(member));
+    }
+
+    @Override
+    public void reachableMember(Member member) {
+        update(() -> majority.addReachable(member));
+    }
+
     @Override
     public void reachabilityChanged(Reachability observed) {
-        Object before = List.of(majority.unreachable(), majority.staying());
-        super.reachabilityChanged(observed);
-        if (!before.equals(List.of(majority.unreachable(), majority.staying()))) {
+        update(() -> super.reachabilityChanged(observed));
+    }
+
+    /** What builders miss, again and again, is no reason to wait longer with a decision. */
+    private void update(Runnable change) {
+        List<Object> before = view();
+        change.run();
+        if (!before.equals(view())) {
             resetStableDeadline();
         }
+    }
+
+    private List<Object> view() {
+        return List.of(majority.unreachable(), majority.staying());
     }
 }

@@ -36,7 +36,9 @@ class ClusterFaultsIT {
 
     @Test
     void aFewFaults() throws Exception {
-        faults(Integer.getInteger("kiln.faults", 0), List.of(Fault.KILL_QUEUE, Fault.CUT_BUILDER, Fault.PAUSE_SHORTLY));
+        faults(
+                Integer.getInteger("kiln.faults", 0),
+                List.of(Fault.KILL_QUEUE, Fault.CUT_BUILDER, Fault.PAUSE_SHORTLY, Fault.CUT_OFF_REGISTRY));
     }
 
     @Test

@@ -9,23 +9,31 @@ import akka.cluster.Reachability;
 import akka.cluster.UniqueAddress;
 import akka.util.Version;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import scala.jdk.javaapi.CollectionConverters;
 
 class RegistryMajorityTest {
     private final List<Member> registries =
-            List.of(member(1, "registry"), member(2, "registry"), member(3, "registry"));
+            new ArrayList<>(List.of(member(1, "registry"), member(2, "registry"), member(3, "registry")));
     private final List<Member> builders = List.of(member(4, "builder"), member(5, "builder"), member(6, "builder"));
     private Reachability reachability = Reachability.empty();
 
+    private final Map<Member, MemberStatus> statuses = new HashMap<>();
+
     private static Member member(int host, String role) {
+        return member(host, role, MemberStatus.up());
+    }
+
+    private static Member member(int host, String role, MemberStatus status) {
         UniqueAddress address = new UniqueAddress(new Address("akka", "kiln", "10.0.0." + host, 25520), (long) host);
         scala.collection.immutable.Set<String> roles =
                 CollectionConverters.asScala(Set.of(role, "dc-default")).toSet();
-        return new Member(address, host, MemberStatus.up(), roles, Version.Zero());
+        return new Member(address, host, status, roles, Version.Zero());
     }
 
     private void misses(Member observer, List<Member> subjects) {
@@ -47,6 +55,10 @@ class RegistryMajorityTest {
                 new RegistryMajority("default", self.uniqueAddress(), "registry", self.hasRole("registry"));
         List<Member> all = new ArrayList<>(registries);
         all.addAll(builders);
+        all.replaceAll(member -> member(
+                (int) member.uniqueAddress().longUid(),
+                member.hasRole("registry") ? "registry" : "builder",
+                statuses.getOrDefault(member, MemberStatus.up())));
         all.forEach(strategy::add);
         all.stream()
                 .filter(member -> !reachability.isReachable(member.uniqueAddress()))
@@ -185,5 +197,65 @@ class RegistryMajorityTest {
         misses(builders.get(0), builders.subList(1, 3));
 
         assertThat(ended(builders.get(0))).containsExactly(4);
+    }
+
+    /** What it observed last would stand for ever, and keep the cluster from removing it. */
+    @Test
+    void whoIsGoneBeforeItWasRemovedIsEndedAndNotWhomItMissed() {
+        statuses.put(registries.get(2), MemberStatus.exiting());
+        misses(registries.get(2), builders.subList(0, 1));
+        assertThat(ended(registries.get(0))).as("it may yet end by itself").isEmpty();
+        registries.subList(0, 2).forEach(registry -> misses(registry, registries.subList(2, 3)));
+
+        assertThat(ended(registries.get(0))).containsExactly(3);
+        assertThat(builders).map(this::ended).containsOnly(Set.of());
+    }
+
+    @Test
+    void whoIsLeavingLeavesTheDecisionToAnother() {
+        statuses.put(registries.get(0), MemberStatus.leaving());
+        registries.forEach(registry -> misses(registry, builders.subList(0, 1)));
+
+        assertThat(registries).map(member -> strategy(member).acts()).containsExactly(false, true, false);
+    }
+
+    @Test
+    void whoIsJoiningStaysWhenAllReachItAndIsNoReasonToEnd() {
+        statuses.put(registries.get(0), MemberStatus.joining());
+        misses(registries.get(1), registries.subList(0, 1));
+
+        assertThat(ended(registries.get(1))).containsExactly(1);
+        assertThat(ended(registries.get(2))).containsExactly(1);
+        reachability = Reachability.empty();
+        misses(registries.get(1), registries.subList(2, 3));
+        assertThat(strategy(registries.get(1)).staying())
+                .containsExactly(
+                        registries.get(1).uniqueAddress(), registries.get(0).uniqueAddress());
+    }
+
+    /** The other side may know already that it is up, and go on with it. */
+    @Test
+    void ofTwoEqualSidesTheOneWithoutWhoIsJoiningWithTheLowestAddressEnds() {
+        registries.add(member(7, "registry"));
+        statuses.put(registries.get(0), MemberStatus.joining());
+        registries.subList(1, 3).forEach(here -> misses(here, List.of(registries.get(0), registries.get(3))));
+
+        assertThat(ended(registries.get(1))).contains(2, 3);
+        statuses.clear();
+        reachability = Reachability.empty();
+        List.of(registries.get(0), registries.get(3)).forEach(there -> misses(there, registries.subList(1, 3)));
+        assertThat(ended(registries.get(0))).containsExactlyInAnyOrder(2, 3);
+    }
+
+    @Test
+    void buildersThatMissEachOtherEndAlsoWhenOneIsJoiningAndWhenALostRegistryNodeMissedThem() {
+        statuses.put(builders.get(1), MemberStatus.joining());
+        statuses.put(registries.get(2), MemberStatus.down());
+        misses(registries.get(2), builders);
+        misses(builders.get(0), builders.subList(1, 2));
+        misses(builders.get(1), builders.subList(0, 1));
+
+        assertThat(builders).map(this::ended).containsExactly(Set.of(4), Set.of(5), Set.of());
+        assertThat(strategy(builders.get(1)).acts()).isTrue();
     }
 }
