@@ -161,16 +161,18 @@ final class RegistryMajority extends DowningStrategy {
     }
 
     /**
-     * Of two equal sides the one with the lowest address stays.
+     * Of two equal sides the one with the lowest address stays, whichever of those that join or leave the other side counts.
      *
      * @param here those of whom the ones that stay are counted
-     * @param there those of whom the others are
+     * @param there those of whom the others are: all of {@code here}, too
      */
     private static boolean isMajority(
             List<UniqueAddress> staying, List<UniqueAddress> here, List<UniqueAddress> there) {
         long stay = here.stream().filter(staying::contains).count();
         long go = there.stream().filter(node -> !staying.contains(node)).count();
-        return go == 0 || stay > go || (stay == go && staying.contains(here.get(0)) && staying.contains(there.get(0)));
+        return go == 0
+                || stay > go
+                || (stay == go && staying.containsAll(there.subList(0, there.indexOf(here.get(0)) + 1)));
     }
 
     /** As long as a member misses another one that stays, the cluster takes nobody in and lets nobody go. */

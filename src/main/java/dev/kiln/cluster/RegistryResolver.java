@@ -99,6 +99,6 @@ final class RegistryResolver extends SplitBrainResolverBase {
     }
 
     private List<Object> view() {
-        return List.of(majority.unreachable(), majority.staying());
+        return List.of(majority.unreachable(), majority.staying(), majority.nodesToDown(majority.decide()));
     }
 }

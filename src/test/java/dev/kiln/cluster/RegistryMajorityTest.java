@@ -247,6 +247,21 @@ class RegistryMajorityTest {
         assertThat(ended(registries.get(0))).containsExactlyInAnyOrder(2, 3);
     }
 
+    /** One side may not have heard that the first is gone and the second is up. */
+    @Test
+    void ofTwoEqualSidesOneEndsWhateverTheyKnowOfWhoJoinsAndLeaves() {
+        statuses.put(registries.get(0), MemberStatus.leaving());
+        statuses.put(registries.get(1), MemberStatus.joining());
+        List.of(registries.get(0), registries.get(2)).forEach(here -> misses(here, registries.subList(1, 2)));
+        assertThat(ended(registries.get(2))).contains(1, 3);
+
+        statuses.put(registries.get(0), MemberStatus.exiting());
+        statuses.put(registries.get(1), MemberStatus.up());
+        reachability = Reachability.empty();
+        misses(registries.get(1), List.of(registries.get(0), registries.get(2)));
+        assertThat(ended(registries.get(1))).containsExactlyInAnyOrder(1, 3);
+    }
+
     @Test
     void buildersThatMissEachOtherEndAlsoWhenOneIsJoiningAndWhenALostRegistryNodeMissedThem() {
         statuses.put(builders.get(1), MemberStatus.joining());
