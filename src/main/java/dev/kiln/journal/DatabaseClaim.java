@@ -118,9 +118,12 @@ public final class DatabaseClaim implements DatabaseWatch.Claim {
                                 + " one cluster (cluster.discovery)");
     }
 
-    /** On one line: the driver says that it failed, and its cause why. */
+    /** On one line: the driver says that it failed, and its cause, if it says anything, why. */
     private static String messages(SQLException e) {
-        String cause = e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")";
+        String cause = Optional.ofNullable(e.getCause())
+                .map(Throwable::getMessage)
+                .map(why -> " (" + why + ")")
+                .orElse("");
         return (e.getMessage() + cause).replaceAll("\\s+", " ").strip();
     }
 
