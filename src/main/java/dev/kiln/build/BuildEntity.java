@@ -225,7 +225,9 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
         }
         BuildEvent.Requested last = state.requested().orElseThrow();
         Cause cause = new Cause("operator " + retry.by(), "", "", last.cause().reference());
-        return enqueue(state, cause, last.input(), true, retry.replyTo());
+        // What was wrong may have been the builder, and its name may be another one by now.
+        String builder = terms.apply(key).builder().orElse(last.input().builder());
+        return enqueue(state, cause, new BuildInput(last.input().archive(), builder), true, retry.replyTo());
     }
 
     private Effect<BuildEvent, BuildState> enqueue(
@@ -289,6 +291,9 @@ public final class BuildEntity extends EventSourcedBehavior<BuildEntity.Command,
     private Effect<BuildEvent, BuildState> onCancel(BuildState state, Cancel cancel) {
         List<BuildEvent> events = state.decideCancel(cancel.by(), clock.instant());
         if (events.isEmpty()) {
+            // What the queue was told when it ended may be lost, and an entry without a lease is repaired by nobody
+            // else.
+            removeIfEnded(state);
             cancel.replyTo().tell(new RequestAnswer.Conflict(status(state)));
             return Effect().none();
         }

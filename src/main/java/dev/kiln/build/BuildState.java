@@ -112,9 +112,18 @@ public record BuildState(
     public sealed interface Result {
         record Succeeded(Descriptor manifest) implements Result {}
 
-        record Failed(FailureClass failureClass, String message) implements Result {}
+        /** @param message what a stranger's output may have said: bounded before it travels, not only before it is stored */
+        record Failed(FailureClass failureClass, String message) implements Result {
+            public Failed {
+                message = bounded(message);
+            }
+        }
 
-        record HandedBack(String reason) implements Result {}
+        record HandedBack(String reason) implements Result {
+            public HandedBack {
+                reason = bounded(reason);
+            }
+        }
     }
 
     /** What follows from a command: events to persist, in order, and an answer. */
@@ -172,7 +181,8 @@ public record BuildState(
     Decision<Boolean> decideFinished(int attempt, long fence, Result result, BuildTerms terms, Instant now) {
         if (!isCurrent(attempt, fence)) {
             boolean late = unheard.contains(fence);
-            boolean repeated = attempt == this.attempt && fence == this.fence && !late;
+            boolean counted = stage instanceof Stage.Built || !(result instanceof Result.Succeeded);
+            boolean repeated = attempt == this.attempt && fence == this.fence && !late && counted;
             List<BuildEvent> events =
                     late ? List.of(new BuildEvent.ResultDiscarded(attempt, fence, describe(result), now)) : List.of();
             return new Decision<>(events, repeated);
@@ -181,9 +191,9 @@ public record BuildState(
         if (result instanceof Result.Succeeded succeeded) {
             events.add(new BuildEvent.Built(attempt, fence, succeeded.manifest(), now));
         } else if (result instanceof Result.HandedBack back) {
-            events.add(new BuildEvent.AttemptLost(attempt, fence, true, bounded(back.reason()), now));
+            events.add(new BuildEvent.AttemptLost(attempt, fence, true, back.reason(), now));
         } else if (result instanceof Result.Failed failed) {
-            String message = bounded(failed.message());
+            String message = failed.message();
             boolean infrastructure = failed.failureClass() == FailureClass.INFRASTRUCTURE;
             int failuresNow = failures + 1;
             if (infrastructure && failuresNow < terms.attempts()) {

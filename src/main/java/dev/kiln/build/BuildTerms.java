@@ -3,19 +3,22 @@ package dev.kiln.build;
 import dev.kiln.config.RepositoryConfig;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Optional;
 
 /**
- * What the configuration says about failures of a build.
+ * What the configuration says of a build now.
  *
+ * @param builder that makes it; empty: none any more
  * @param attempts how often an infrastructure failure is tried, at least once
  * @param failureMemory how long the source's own failure is remembered
  * @param backoff before the second attempt; doubles with each one after it
  */
-public record BuildTerms(int attempts, Duration failureMemory, Duration backoff) {
+public record BuildTerms(Optional<String> builder, int attempts, Duration failureMemory, Duration backoff) {
     private static final int MAX_DOUBLINGS = 10;
 
-    public static BuildTerms of(RepositoryConfig.Build build) {
-        return new BuildTerms(build.attempts(), build.failureMemory(), build.backoff());
+    public static BuildTerms of(RepositoryConfig repository) {
+        RepositoryConfig.Build build = repository.build();
+        return new BuildTerms(repository.builder(), build.attempts(), build.failureMemory(), build.backoff());
     }
 
     /** How long to wait after the {@code failures}th failure, counted from 1. */

@@ -26,6 +26,9 @@ import java.util.function.Predicate;
  * {@value #BY_AGE}th goes by age alone: to what came first of all that the worker takes. So nobody starves, whatever others
  * ask for: what finds n older entries that the same worker takes has its lease after at most {@value #BY_AGE}(n + 1) leases
  * of that worker.
+ *
+ * <p>A worker that returned an entry is given it again, by age too, only when no other has room for it: what ended the lease
+ * may be the worker's own fault, as a full disk is, and it alone would use up the build's attempts while others stand idle.
  */
 final class HandOut {
     static final int BY_AGE = 5;
@@ -65,6 +68,10 @@ final class HandOut {
             this.offer = offer;
             this.free = offer.free();
             this.taken = offer.taken();
+        }
+
+        boolean returned(Entry entry) {
+            return entry.returnedBy().equals(Optional.of(offer.worker()));
         }
     }
 
@@ -106,7 +113,7 @@ final class HandOut {
                     break;
                 }
                 Slots worker = best.get();
-                Entry entry = worker.taken % BY_AGE == 0 ? first(oldest, worker.offer, given) : next;
+                Entry entry = worker.taken % BY_AGE == 0 ? first(oldest, worker, workers, given) : next;
                 given.add(entry.key());
                 grants.add(new QueueEvent.Granted(
                         entry.key(),
@@ -127,16 +134,24 @@ final class HandOut {
     private static Optional<Slots> best(List<Slots> workers, Entry entry) {
         Optional<Slots> best = Optional.empty();
         for (Slots worker : workers) {
-            if (worker.offer.fits(entry) && best.map(b -> b.free < worker.free).orElse(true)) {
+            if (worker.offer.fits(entry)
+                    && best.map(b -> isBetter(worker, b, entry)).orElse(true)) {
                 best = Optional.of(worker);
             }
         }
         return best;
     }
 
-    private static Entry first(List<Entry> oldest, Offer offer, Set<BuildKey> given) {
+    private static boolean isBetter(Slots worker, Slots than, Entry entry) {
+        boolean returned = worker.returned(entry);
+        return returned == than.returned(entry) ? worker.free > than.free : !returned;
+    }
+
+    private static Entry first(List<Entry> oldest, Slots worker, List<Slots> workers, Set<BuildKey> given) {
         return oldest.stream()
-                .filter(entry -> offer.fits(entry) && !given.contains(entry.key()))
+                .filter(entry -> worker.offer.fits(entry) && !given.contains(entry.key()))
+                .filter(entry -> !worker.returned(entry)
+                        || workers.stream().noneMatch(other -> other != worker && other.offer.fits(entry)))
                 .findFirst()
                 .orElseThrow();
     }

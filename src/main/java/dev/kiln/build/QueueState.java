@@ -75,6 +75,7 @@ public final class QueueState {
      *
      * @param input what the attempt is made from, so that a build that lost its own record can go on from here
      * @param urgent whether an operator asked for it
+     * @param returnedBy the worker whose lease on it ended last; absent in earlier versions
      */
     public record Entry(
             BuildKey key,
@@ -84,14 +85,21 @@ public final class QueueState {
             Instant enqueuedAt,
             Optional<Instant> notBefore,
             Optional<Lease> lease,
-            boolean urgent) {
+            boolean urgent,
+            Optional<String> returnedBy) {
 
         boolean isReady(Instant now) {
             return lease.isEmpty() && notBefore.map(t -> !now.isBefore(t)).orElse(true);
         }
 
-        private Entry with(Optional<Instant> nextNotBefore, Optional<Lease> nextLease) {
-            return new Entry(key, request, cause, input, enqueuedAt, nextNotBefore, nextLease, urgent);
+        private Entry granted(Lease next) {
+            return new Entry(
+                    key, request, cause, input, enqueuedAt, Optional.empty(), Optional.of(next), urgent, returnedBy);
+        }
+
+        private Entry returned(Optional<Instant> nextNotBefore) {
+            Optional<String> by = lease.map(Lease::worker);
+            return new Entry(key, request, cause, input, enqueuedAt, nextNotBefore, Optional.empty(), urgent, by);
         }
     }
 
@@ -202,18 +210,19 @@ public final class QueueState {
                             e.at(),
                             Optional.empty(),
                             Optional.empty(),
-                            e.urgent().orElse(false)));
+                            e.urgent().orElse(false),
+                            Optional.empty()));
             nextTurns.putIfAbsent(e.key().repository(), lastFence);
         } else if (event instanceof QueueEvent.Granted e) {
             fence = Math.max(fence, e.fence());
             Lease lease = new Lease(e.fence(), e.worker(), e.incarnation());
-            nextEntries.computeIfPresent(e.key(), (k, old) -> old.with(Optional.empty(), Optional.of(lease)));
+            nextEntries.computeIfPresent(e.key(), (k, old) -> old.granted(lease));
             nextTurns.replace(e.key().repository(), e.fence());
         } else if (event instanceof QueueEvent.Returned e) {
             nextEntries.computeIfPresent(
                     e.key(),
                     (k, old) -> old.lease().filter(l -> l.fence() == e.fence()).isPresent()
-                            ? old.with(e.notBefore(), Optional.empty())
+                            ? old.returned(e.notBefore())
                             : old);
         } else if (event instanceof QueueEvent.Removed e) {
             nextEntries.computeIfPresent(e.key(), (k, old) -> old.request() <= e.request() ? null : old);

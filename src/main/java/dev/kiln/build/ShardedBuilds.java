@@ -54,8 +54,8 @@ public final class ShardedBuilds implements Builds {
     /** A build whose repository is no longer configured ends with its first failure. */
     private static BuildTerms terms(KilnConfig config, BuildKey key) {
         return config.repository(key.repository())
-                .map(repository -> BuildTerms.of(repository.build()))
-                .orElse(new BuildTerms(1, Duration.ofHours(1), Duration.ofSeconds(5)));
+                .map(BuildTerms::of)
+                .orElse(new BuildTerms(Optional.empty(), 1, Duration.ofHours(1), Duration.ofSeconds(5)));
     }
 
     public void tell(BuildKey key, BuildEntity.Command command) {

@@ -32,6 +32,7 @@ class BuildEntityTest {
     @RegisterExtension
     static final ActorSystemExtension ACTORS = ActorSystemExtension.with(Samples.entities());
 
+    private BuildTerms terms = TERMS;
     private final SettableClock clock = new SettableClock(NOW);
     private TestProbe<BuildQueue.Command> queue;
     private TestProbe<AttemptCommand> attempt;
@@ -43,7 +44,7 @@ class BuildEntityTest {
         attempt = ACTORS.testKit().createTestProbe();
         build = EventSourcedBehaviorTestKit.create(
                 ACTORS.system(),
-                BuildEntity.create(KEY, key -> TERMS, queue.ref(), clock),
+                BuildEntity.create(KEY, key -> terms, queue.ref(), clock),
                 EventSourcedBehaviorTestKit.enabledSerializationSettings().withVerifyState(false));
     }
 
@@ -207,6 +208,9 @@ class BuildEntityTest {
                 .isEqualTo("cancelled by ann");
         attempt.expectMessage(new AttemptCommand.Stop("cancelled"));
         queue.expectMessage(new BuildQueue.Remove(KEY, 1));
+        // what the queue was told may be lost
+        build.runCommand((ActorRef<RequestAnswer> replyTo) -> new BuildEntity.Cancel("ann", replyTo));
+        queue.expectMessage(new BuildQueue.Remove(KEY, 1));
 
         assertThat(request()
                         .expectMessageClass(RequestAnswer.Joined.class)
@@ -219,6 +223,19 @@ class BuildEntityTest {
         assertThat(enqueue.request()).isEqualTo(2);
         assertThat(enqueue.cause().client()).isEqualTo("operator ann");
         assertThat(enqueue.input()).isEqualTo(INPUT);
+    }
+
+    @Test
+    void aRetryIsMadeByTheBuilderThatTheConfigurationNamesNow() {
+        start(1, 7);
+        build.runCommand((ActorRef<RequestAnswer> replyTo) -> new BuildEntity.Cancel("ann", replyTo));
+        queue.expectMessageClass(BuildQueue.Remove.class);
+        terms = new BuildTerms(Optional.of("make2"), 3, Duration.ofHours(1), Duration.ofSeconds(5));
+        TestProbe<RequestAnswer> operator = ACTORS.testKit().createTestProbe();
+        build.runCommand(new BuildEntity.Retry("ann", operator.ref()));
+
+        assertThat(queue.expectMessageClass(BuildQueue.Enqueue.class).input())
+                .isEqualTo(new BuildInput(INPUT.archive(), "make2"));
     }
 
     @Test

@@ -160,7 +160,18 @@ class BuildStateTest {
                 .containsExactly(new BuildEvent.ResultDiscarded(1, 7, "a result, " + MANIFEST.digest(), NOW));
         BuildState recorded = after(lost, late.events());
         assertThat(recorded.phase()).isEqualTo(BuildStatus.Phase.QUEUED);
-        assertThat(recorded.decideFinished(1, 7, SUCCESS, TERMS, NOW).events()).isEmpty();
+        assertThat(recorded.decideFinished(1, 7, SUCCESS, TERMS, NOW))
+                .isEqualTo(new BuildState.Decision<>(List.of(), false));
+    }
+
+    @Test
+    void anImageThatCameAfterACancelCountsAtNoRepetitionEither() {
+        BuildState cancelled = after(RUNNING, RUNNING.decideCancel("ann", NOW));
+        var first = cancelled.decideFinished(1, 7, SUCCESS, TERMS, NOW);
+
+        assertThat(first.answer()).isFalse();
+        assertThat(after(cancelled, first.events()).decideFinished(1, 7, SUCCESS, TERMS, NOW))
+                .isEqualTo(new BuildState.Decision<>(List.of(), false));
     }
 
     @Test
@@ -232,7 +243,7 @@ class BuildStateTest {
 
     @Test
     void anInfrastructureFailureWithoutASecondTryIsRememberedForTwiceTheFirstBackOff() {
-        BuildTerms once = new BuildTerms(1, Duration.ofHours(1), Duration.ofSeconds(5));
+        BuildTerms once = new BuildTerms(Optional.of("make"), 1, Duration.ofHours(1), Duration.ofSeconds(5));
         var decision =
                 RUNNING.decideFinished(1, 7, new Result.Failed(FailureClass.INFRASTRUCTURE, "no disk"), once, NOW);
 

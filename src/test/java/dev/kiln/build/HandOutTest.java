@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import org.assertj.core.groups.Tuple;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -65,6 +66,26 @@ class HandOutTest {
         assertThat(HandOut.grants(state, List.of(offer("w", 1, 5)), awaited, NOW))
                 .extracting(Granted::key)
                 .containsExactly(key("team/a", 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, NOT_BY_AGE})
+    void whatAWorkerReturnedGoesToAnotherThatHasRoomHoweverFreeTheFirstIs(long taken) {
+        QueueState state = enqueued("team/a", 2, 0);
+        BuildKey build = key("team/a", 0);
+        state = after(
+                state,
+                granted(state, build),
+                new QueueEvent.Returned(build, 1, "its attempt ended", Optional.empty(), NOW));
+        Offer first = offer("w", 2, taken);
+        Offer other = offer("other", 1, taken);
+
+        assertThat(HandOut.grants(state, List.of(first, other), Set.of(), NOW))
+                .extracting(Granted::key, Granted::worker)
+                .containsExactlyInAnyOrder(Tuple.tuple(build, "other"), Tuple.tuple(key("team/a", 1), "w"));
+        assertThat(HandOut.grants(state, List.of(first, offer("other", 0, taken)), Set.of(), NOW))
+                .extracting(Granted::key, Granted::worker)
+                .contains(Tuple.tuple(build, "w"));
     }
 
     @Test

@@ -16,6 +16,7 @@ import dev.kiln.source.SourceArchive;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
@@ -26,7 +27,7 @@ final class Samples {
     static final Cause CAUSE = new Cause("containers/5.30.0", "192.0.2.7", "linux/arm64/v8 by query", "main");
     static final BuildInput INPUT = new BuildInput(new SourceArchive(digest("source"), 10_240, 1_700_000_000L), "make");
     static final Descriptor MANIFEST = new Descriptor(MediaTypes.OCI_MANIFEST, digest("manifest"), 512);
-    static final BuildTerms TERMS = new BuildTerms(3, Duration.ofHours(1), Duration.ofSeconds(5));
+    static final BuildTerms TERMS = new BuildTerms(Optional.of("make"), 3, Duration.ofHours(1), Duration.ofSeconds(5));
     static final KilnConfig.Queue QUEUE = new KilnConfig.Queue(6, 4, Duration.ofSeconds(120), Duration.ofSeconds(5));
 
     private Samples() {}

@@ -77,6 +77,19 @@ class WireTest {
         assertThat(bytes.length).isLessThan((int) largest / 2);
     }
 
+    /** A worker repeats its result until it is heard, and holds the slot so long. */
+    @Test
+    void aResultFitsIntoOneMessageWhateverTheOutputOfABuildSays() {
+        String said = "\ud83d\ude00".repeat(2_000_000);
+        for (BuildState.Result result : List.of(
+                new BuildState.Result.Failed(FailureClass.SOURCE, said), new BuildState.Result.HandedBack(said))) {
+            byte[] bytes = SerializationExtension.get(ACTORS.system())
+                    .serialize(new BuildEntity.Finished(1, 7, result, ref()))
+                    .get();
+            assertThat(bytes).hasSizeLessThan(10_000);
+        }
+    }
+
     @Test
     void theQueuesSnapshotComesBackEqual() {
         QueueState state = QueueState.EMPTY
