@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.spec.PKCS8EncodedKeySpec;
@@ -128,6 +129,9 @@ final class ClusterReader {
         key.filter(path -> !isRsaKey(path))
                 .ifPresent(
                         path -> tls.error("key", "must be an RSA private key in PEM form, which " + path + " is not"));
+        key.filter(ClusterReader::isEverybodys)
+                .ifPresent(path -> tls.warning(
+                        "key", "may be read by every user of this machine, builds among them: chmod 400 " + path));
         Optional<Path> certificate = file(tls, "certificate");
         Optional<Path> ca = file(tls, "ca");
         tls.end();
@@ -149,6 +153,14 @@ final class ClusterReader {
                             new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pkcs8.group(1))));
             return true;
         } catch (IOException | IllegalArgumentException | GeneralSecurityException e) {
+            return false;
+        }
+    }
+
+    private static boolean isEverybodys(Path file) {
+        try {
+            return Files.getPosixFilePermissions(file).contains(PosixFilePermission.OTHERS_READ);
+        } catch (IOException | UnsupportedOperationException e) {
             return false;
         }
     }

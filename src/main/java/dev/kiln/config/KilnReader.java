@@ -78,6 +78,7 @@ final class KilnReader {
         RepositoryReader repositoryReader = new RepositoryReader(
                 builderNames,
                 cluster.idleTimeout(),
+                roles.contains(KilnConfig.Role.REGISTRY),
                 new ClientsReader(kiln.section("clients"), kiln.section("client-defaults")));
         List<Supplier<RepositoryConfig>> repositories =
                 kiln.sections("repositories", kiln.section("repository-defaults")).stream()

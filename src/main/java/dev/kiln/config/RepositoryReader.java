@@ -27,13 +27,20 @@ final class RepositoryReader {
 
     private final Set<String> builders;
     private final Duration idleTimeout;
+    private final boolean asksGit;
     private final ClientsReader clients;
     private final List<NamePattern> earlier = new ArrayList<>();
 
-    /** @param idleTimeout of the server's connections, which would cut a longer hop */
-    RepositoryReader(Set<String> builders, Duration idleTimeout, ClientsReader clients) {
+    /**
+     * A reader of one list.
+     *
+     * @param idleTimeout of the server's connections, which would cut a longer hop
+     * @param asksGit whether this node does; one that does not need not have the secrets of sources
+     */
+    RepositoryReader(Set<String> builders, Duration idleTimeout, boolean asksGit, ClientsReader clients) {
         this.builders = builders;
         this.idleTimeout = idleTimeout;
+        this.asksGit = asksGit;
         this.clients = clients;
     }
 
@@ -193,7 +200,7 @@ final class RepositoryReader {
         }
     }
 
-    private static Supplier<Optional<GitSourceConfig>> source(Section source, boolean none) {
+    private Supplier<Optional<GitSourceConfig>> source(Section source, boolean none) {
         source.text("type", "git", "git"::equals);
         Optional<String> url = none
                 ? Optional.empty()
@@ -204,19 +211,18 @@ final class RepositoryReader {
                 "allowed-refs", "a list of refs such as refs/heads/*", ref -> ref.matches("refs/[^\\s:?\\[\\\\^~]+"));
         Optional<Duration> refresh = source.duration("refresh", SHORTEST, Duration.ofDays(1));
         Optional<Duration> timeout = source.duration("timeout", SHORTEST, Duration.ofHours(1));
-        Optional<Credentials> credentials = credentials(source, url);
-        Optional<CaFile> authorities = authorities(source);
-        Optional<Ssh> ssh =
-                ssh(source.section("ssh"), url.filter(GitUrls::isSsh).isPresent() && wrong.isEmpty());
+        Optional<Credentials> credentials =
+                source.isSet("credentials") && asksGit ? credentials(source, url) : Optional.empty();
+        Optional<CaFile> authorities = source.isSet("ca-file") && asksGit ? authorities(source) : Optional.empty();
+        Optional<Ssh> ssh = source.isSet("ssh") && !asksGit
+                ? Optional.empty()
+                : ssh(source.section("ssh"), url.filter(GitUrls::isSsh).isPresent() && wrong.isEmpty());
         source.end();
         return () -> url.map(address -> new GitSourceConfig(
                 address, refs, refresh.orElseThrow(), timeout.orElseThrow(), credentials, authorities, ssh));
     }
 
     private static Optional<CaFile> authorities(Section source) {
-        if (!source.isSet("ca-file")) {
-            return Optional.empty();
-        }
         return source.path("ca-file").flatMap(path -> {
             try {
                 return Optional.of(CaFile.read(path));
@@ -228,9 +234,6 @@ final class RepositoryReader {
     }
 
     private static Optional<Credentials> credentials(Section source, Optional<String> url) {
-        if (!source.isSet("credentials")) {
-            return Optional.empty();
-        }
         Section credentials = source.section("credentials");
         Optional<String> user = credentials.text("user", "a user's name", text -> true);
         Optional<String> password = credentials.secret("password", "a password or token", text -> !text.isEmpty());

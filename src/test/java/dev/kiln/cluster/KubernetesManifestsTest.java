@@ -190,6 +190,17 @@ class KubernetesManifestsTest {
         });
     }
 
+    /** Builds run in a builder's container, and reach the port at which this key makes whoever has it a node. */
+    @Test
+    void noBuildMayReadTheKeyOfTheNodes() {
+        assertThat(pods())
+                .allSatisfy(pod -> assertThat(pod.getVolumes())
+                        .filteredOn(volume -> volume.getSecret() != null)
+                        .singleElement()
+                        .satisfies(volume ->
+                                assertThat(volume.getSecret().getDefaultMode()).isEqualTo(0400)));
+    }
+
     @Test
     void everyVariableOfTheConfigurationIsSet() {
         Map<String, String> files = all(ConfigMap.class).get(0).getData();

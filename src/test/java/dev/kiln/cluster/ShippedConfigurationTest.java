@@ -74,6 +74,9 @@ class ShippedConfigurationTest {
         KilnConfig builder = load(FOLDER.resolve("builder.conf"));
         assertThat(builder.roles()).containsExactly(Role.BUILDER);
         assertThat(builder.worker().platforms()).hasToString("[linux/amd64]");
+        // builders of type push are told it
+        assertThat(List.of(registry, builder))
+                .allSatisfy(config -> assertThat(config.http().publicUrl()).isPresent());
         assertThat(List.of(registry, builder))
                 .allSatisfy(config -> assertThat(config.cluster().discovery().orElseThrow())
                         .isEqualTo(new Discovery.Listed(

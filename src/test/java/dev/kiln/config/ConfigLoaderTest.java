@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.time.Duration;
@@ -121,6 +122,7 @@ class ConfigLoaderTest {
     void everyKeySetToSomethingElse() throws IOException {
         Path key = Files.createFile(dir.resolve("id_ed25519"));
         Path tlsKey = Files.writeString(dir.resolve("tls.key"), "-----BEGIN RSA PRIVATE KEY-----");
+        Files.setPosixFilePermissions(tlsKey, PosixFilePermissions.fromString("r--------"));
         Path hosts = Files.createFile(dir.resolve("known_hosts"));
         CaFile authorities = CaFile.read(TestAuthority.create(dir).certificate());
         String all = """
@@ -352,6 +354,17 @@ class ConfigLoaderTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"rw-r--r--, true", "r--------, false", "rw-r-----, false"})
+    void aKeyThatEverybodyMayReadIsWarnedOf(String mode, boolean warned) throws IOException {
+        Path key = Files.writeString(dir.resolve("key.pem"), "-----BEGIN RSA PRIVATE KEY-----");
+        Files.setPosixFilePermissions(key, PosixFilePermissions.fromString(mode));
+        String tls = "kiln.cluster.tls { key = \"K\", certificate = \"K\", ca = \"K\" }".replace("K", key.toString());
+        assertThat(load(tls).warnings().stream()
+                        .anyMatch(warning -> warning.contains("kiln.cluster.tls.key may be read by every user")))
+                .isEqualTo(warned);
+    }
+
+    @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             roles = []                              | kiln.roles must be a list of registry, builder
             roles = [reader]                        | kiln.roles must be a list of registry, builder, not "reader"
@@ -495,6 +508,27 @@ class ConfigLoaderTest {
                 .singleElement()
                 .asString()
                 .contains("ca-file is not a file of certificates in PEM that can be read");
+    }
+
+    /** A farm's machines run what strangers wrote: nothing has to be there that opens a source. */
+    @Test
+    void aNodeThatBuildsAndDoesNothingElseReadsNoSecretsOfSources() throws IOException {
+        String sources = """
+                kiln.repository-defaults.source {
+                  credentials { user = bot }
+                  ca-file = /no/such/file
+                  ssh.known-hosts = /no/such/file
+                }
+                """ + withUrl("git@git.example.com:{name}.git");
+        KilnConfig builder = load("""
+                        kiln.roles = [builder]
+                        kiln.cluster { discovery = config, contact-points = ["registry-1:8558"] }
+                        """ + sources).kiln();
+        assertThat(builder.repositories().get(0).source().orElseThrow()).satisfies(source -> {
+            assertThat(source.credentials()).isEmpty();
+            assertThat(source.ssh()).isEmpty();
+        });
+        assertThat(mistakes(sources)).hasSize(3);
     }
 
     @ParameterizedTest
