@@ -84,6 +84,10 @@ final class Cluster implements AutoCloseable {
         return network + "." + (REGISTRIES.indexOf(registry) + 1) + ":8080";
     }
 
+    List<String> addresses(List<String> registries) {
+        return registries.stream().map(this::address).toList();
+    }
+
     ProcessHandle process(String name) throws IOException {
         long pid = Long.parseLong(
                 Files.readString(directory.resolve(name + ".pid")).strip());

@@ -12,9 +12,6 @@ import java.util.concurrent.Future;
 
 /** Warm pulls of many tags through HAProxy: with one node behind it and with three, of some tags and of ten times as many. */
 final class ClusterThroughput {
-    static final String ONE_NODE = "one node";
-    static final String THREE_NODES = "three nodes";
-
     private static final int PULLERS = 16;
     private static final String REPOSITORY = "/v2/tags/manifests/t";
 
@@ -55,30 +52,33 @@ final class ClusterThroughput {
         }
     }
 
-    /** HAProxy with the shipped configuration before one of the nodes alone: the others are down for ever. */
-    static Server oneNode(Options options, Cluster cluster, Path directory) throws IOException, InterruptedException {
+    /**
+     * HAProxy with the shipped configuration before some nodes alone: the others are down for ever.
+     *
+     * @param addresses of one to three nodes, {@code host:port}
+     * @param nodes their processes
+     */
+    static Server balancer(
+            String name, Options options, Path directory, List<String> addresses, List<ProcessHandle> nodes)
+            throws IOException, InterruptedException {
         int port = Servers.freePort();
-        String nowhere = "127.0.0.1:" + Servers.freePort();
+        List<String> command = new ArrayList<>(List.of("env", "KILN_BIND=127.0.0.1:" + port));
+        for (int i = 0; i < Cluster.REGISTRIES.size(); i++) {
+            String address = i < addresses.size() ? addresses.get(i) : "127.0.0.1:" + Servers.freePort();
+            command.add("KILN_REGISTRY_" + (i + 1) + "=" + address);
+        }
         Path config = options.tryCluster().resolveSibling("haproxy.cfg");
-        Server proxy = Server.start(
-                "haproxy",
-                port,
-                directory,
-                List.of(
-                        "env",
-                        "KILN_BIND=127.0.0.1:" + port,
-                        "KILN_REGISTRY_1=" + cluster.address(Cluster.REGISTRIES.get(0)),
-                        "KILN_REGISTRY_2=" + nowhere,
-                        "KILN_REGISTRY_3=" + nowhere,
-                        Command.find("haproxy"),
-                        "-db",
-                        "-f",
-                        config.toString()));
-        return proxy.counting(ONE_NODE, cluster.processes(Cluster.REGISTRIES.subList(0, 1)));
+        command.addAll(List.of(Command.find("haproxy"), "-db", "-f", config.toString()));
+        return Server.start("haproxy", port, Files.createDirectories(directory), command)
+                .counting(name, nodes);
     }
 
-    static Server threeNodes(Cluster cluster) throws IOException {
-        return cluster.balancer().counting(THREE_NODES, cluster.processes(Cluster.REGISTRIES));
+    /** Puts what {@code balancer} answers for that many tags, and to its own health checks, where nginx finds it as files. */
+    static void save(Server balancer, int tags, Path www) throws IOException, InterruptedException {
+        for (int i = 0; i < tags; i++) {
+            Images.save(balancer, REPOSITORY + i, www);
+        }
+        Files.writeString(Files.createDirectories(www.resolve("health")).resolve("ready"), "");
     }
 
     /** A program for wrk that pulls that many tags, one after the other, over and over. */
