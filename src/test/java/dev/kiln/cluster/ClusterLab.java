@@ -113,7 +113,7 @@ final class ClusterLab implements AutoCloseable {
                   }]
                   repository-defaults { partial-after = 1h, build.backoff = 1s }
                   builders.make {
-                    type = command, command = ["sh", "build.sh"], environment { RUNS = "%s" }
+                    type = command, command = ["bash", "build.sh"], environment { RUNS = "%s" }
                   }
                   worker { slots = 2, uid-base = %d, platforms = ["%s"] }
                   queue { lease = %ds, ask = 2s }
