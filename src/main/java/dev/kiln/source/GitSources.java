@@ -19,7 +19,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 /** The git sources of this node's repositories; what it holds in memory and on disk is bounded. Thread-safe. */
 public final class GitSources implements AutoCloseable {
     private static final int MIRRORS = 200;
-    private static final int LOOKUPS = 32;
+    /** As many as kiln-git-dispatcher has threads, so that here, too, no few hosts take all. */
+    private static final int LOOKUPS = 4 * HostLanes.WIDTH;
+
     private static final int WAITING_LOOKUPS = 1000;
     /** In units of {@link #REFS_PER_UNIT} refs: a million refs, or ten thousand small repositories. */
     private static final int MEMORY = 10_000;

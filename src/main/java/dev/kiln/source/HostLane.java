@@ -5,7 +5,7 @@ import java.util.Queue;
 import java.util.concurrent.Executor;
 
 /**
- * The share of one git host in the threads for all: calls beyond it wait here, so that a host which answers nothing cannot
+ * A share of one git host in the threads for all: calls beyond it wait here, so that a host which answers nothing cannot
  * take every thread from the repositories of others. What waits is bounded by those who ask. Thread-safe.
  */
 final class HostLane implements Executor {

@@ -17,9 +17,6 @@ import java.util.concurrent.Executor;
 
 /** {@link Sources} on the cluster's sharded source entities. Thread-safe. */
 public final class ShardedSources implements Sources {
-    /** A quarter of kiln-git-dispatcher's threads. */
-    private static final int CALLS_PER_HOST = 8;
-
     private final Owners owners;
     private final ClusterSharding sharding;
 
@@ -35,12 +32,11 @@ public final class ShardedSources implements Sources {
      */
     public static ShardedSources init(ActorSystem<?> system, GitSources sources, Executor gitExecutor) {
         ShardedSources sharded = new ShardedSources(system);
-        Map<String, Executor> lanes = new ConcurrentHashMap<>();
+        Map<String, HostLanes> lanes = new ConcurrentHashMap<>();
         sharded.sharding.init(Entity.of(SourceEntity.TYPE_KEY, entity -> {
             RepositoryName name = new RepositoryName(entity.getEntityId());
-            Executor lane =
-                    lanes.computeIfAbsent(sources.host(name), host -> new HostLane(gitExecutor, CALLS_PER_HOST));
-            return SourceEntity.create(name, sources, lane);
+            return SourceEntity.create(
+                    name, sources, lanes.computeIfAbsent(sources.host(name), host -> HostLanes.on(gitExecutor)));
         }));
         return sharded;
     }

@@ -133,24 +133,24 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
 
     private final RepositoryName repository;
     private final GitSources sources;
-    private final Executor gitExecutor;
+    private final HostLanes lanes;
 
     private final Map<Question, List<ActorRef<Object>>> asked = new HashMap<>();
     private final Map<Question.Pace, Queue<Question>> waiting = new EnumMap<>(Question.Pace.class);
     private final Map<Question.Pace, Integer> running = new EnumMap<>(Question.Pace.class);
     private int askers;
 
-    /** @param gitExecutor for calls that block on git */
-    public static Behavior<Command> create(RepositoryName repository, GitSources sources, Executor gitExecutor) {
-        return Behaviors.setup(context -> new SourceEntity(context, repository, sources, gitExecutor));
+    /** @param lanes for calls that block on git */
+    static Behavior<Command> create(RepositoryName repository, GitSources sources, HostLanes lanes) {
+        return Behaviors.setup(context -> new SourceEntity(context, repository, sources, lanes));
     }
 
     private SourceEntity(
-            ActorContext<Command> context, RepositoryName repository, GitSources sources, Executor gitExecutor) {
+            ActorContext<Command> context, RepositoryName repository, GitSources sources, HostLanes lanes) {
         super(context);
         this.repository = repository;
         this.sources = sources;
-        this.gitExecutor = gitExecutor;
+        this.lanes = lanes;
     }
 
     @Override
@@ -188,7 +188,7 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
             running.merge(pace, 1, Integer::sum);
             getContext()
                     .pipeToSelf(
-                            CompletableFuture.supplyAsync(() -> answer(question), gitExecutor),
+                            CompletableFuture.supplyAsync(() -> answer(question), lane(pace)),
                             (answer, failure) -> new Done(
                                     question,
                                     failure == null
@@ -196,6 +196,13 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
                                             : question.refusal("the source could not be asked; pull again"),
                                     failure));
         }
+    }
+
+    private Executor lane(Question.Pace pace) {
+        return switch (pace) {
+            case QUICK -> lanes.quick();
+            case FETCHING -> lanes.fetching();
+        };
     }
 
     private Object answer(Question question) {

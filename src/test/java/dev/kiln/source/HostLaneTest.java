@@ -3,6 +3,7 @@ package dev.kiln.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.typesafe.config.ConfigFactory;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,6 +29,31 @@ class HostLaneTest {
         }
 
         assertThat(done).containsExactly("a", "b", "c", "d");
+    }
+
+    @Test
+    void fetchesThatDoNotEndLeaveTheirHostsLookUpsAllTheirThreads() {
+        HostLanes host = HostLanes.on(threads::add);
+        for (int i = 0; i < 100; i++) {
+            host.fetching().execute(() -> done.add("fetch"));
+        }
+        assertThat(threads).hasSize(4);
+        threads.clear();
+
+        for (int i = 0; i < 100; i++) {
+            host.quick().execute(() -> done.add("look-up"));
+        }
+        assertThat(threads).hasSize(8);
+        threads.remove().run();
+        assertThat(done).containsExactly("look-up");
+    }
+
+    @Test
+    void threeHostsThatHangLeaveThreadsForAFourth() {
+        int all = ConfigFactory.parseResources("kiln-akka.conf")
+                .getInt("kiln-git-dispatcher.thread-pool-executor.fixed-pool-size");
+
+        assertThat(all).isEqualTo(4 * HostLanes.WIDTH);
     }
 
     @Test

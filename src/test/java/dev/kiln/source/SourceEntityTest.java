@@ -41,6 +41,9 @@ class SourceEntityTest {
     /** Calls to git, which the test makes when it wants to. */
     private final BlockingQueue<Runnable> calls = new LinkedBlockingQueue<>();
 
+    /** Those of them that may fetch. */
+    private final BlockingQueue<Runnable> fetches = new LinkedBlockingQueue<>();
+
     private GitSources sources;
     private ActorRef<SourceEntity.Command> source;
 
@@ -67,7 +70,9 @@ class SourceEntityTest {
                 null,
                 null);
         sources = new GitSources(config, new MemoryBlobStore(), SourceFixture.PLENTY, Clock.systemUTC());
-        source = ACTORS.testKit().spawn(SourceEntity.create(new RepositoryName("team/app"), sources, calls::add));
+        source = ACTORS.testKit()
+                .spawn(SourceEntity.create(
+                        new RepositoryName("team/app"), sources, new HostLanes(calls::add, fetches::add)));
     }
 
     @AfterEach
@@ -106,13 +111,23 @@ class SourceEntityTest {
     void fetchesThatTakeLongHoldUpNobodyWhoNeedsNone() throws Exception {
         List<TestProbe<ArchiveAnswer>> archives =
                 IntStream.range(0, 5).mapToObj(this::archive).toList();
-        next();
-        next();
+        TestProbe<Meaning> byCommit = resolve("0123456");
+        next(fetches);
+        next(fetches);
         TestProbe<Meaning> puller = resolve("main");
         next().run();
 
         puller.expectMessageClass(Meaning.Unavailable.class);
         archives.forEach(archive -> archive.expectNoMessage(Duration.ZERO));
+        byCommit.expectNoMessage(Duration.ZERO);
+        assertThat(calls).as("what may fetch takes no place of a look-up").isEmpty();
+    }
+
+    @Test
+    void aCommitIdMayNeedAFetch() throws Exception {
+        TestProbe<Meaning> full = resolve("a".repeat(40));
+        next(fetches).run();
+        full.expectMessageClass(Meaning.Unavailable.class);
     }
 
     @Test
@@ -146,7 +161,11 @@ class SourceEntityTest {
     }
 
     private Runnable next() throws InterruptedException {
-        Runnable call = calls.poll(10, TimeUnit.SECONDS);
+        return next(calls);
+    }
+
+    private static Runnable next(BlockingQueue<Runnable> lane) throws InterruptedException {
+        Runnable call = lane.poll(10, TimeUnit.SECONDS);
         assertThat(call).as("git is asked").isNotNull();
         return call;
     }
