@@ -8,6 +8,9 @@ import dev.kiln.source.RefObserver.Known;
 import dev.kiln.source.RefObserver.Sighting;
 import dev.kiln.source.SourceException.Fault;
 import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -26,32 +29,38 @@ public final class GitSource {
     private static final Pattern SHORT_ID = Pattern.compile("[0-9a-f]{7,39}");
     private static final String COMMIT = "commit";
 
+    /** How old what git said may be when nothing is known by a name. It bounds, too, how often invented names ask git. */
+    private static final Duration UNKNOWN = Duration.ofSeconds(1);
+
     private final GitUrl url;
     private final RefObserver observer;
     private final MirroredGit git;
     private final TreeArchiver archiver;
+    private final Clock clock;
     private final ConcurrentMap<Revision, CompletableFuture<SourceArchive>> archiving = new ConcurrentHashMap<>();
 
-    GitSource(GitUrl url, RefObserver observer, MirroredGit git, TreeArchiver archiver) {
+    GitSource(GitUrl url, RefObserver observer, MirroredGit git, TreeArchiver archiver, Clock clock) {
         this.url = url;
         this.observer = observer;
         this.git = git;
         this.archiver = archiver;
+        this.clock = clock;
     }
 
     /**
      * What {@code tag} means: a full commit id, else a git tag, else a branch, else a short commit id. A branch or git tag
-     * costs a look-up or two each {@code refresh}; only commit ids need the mirror.
+     * costs a look-up or two each {@code refresh}, and names that mean nothing at most one each second; only commit ids need
+     * the mirror.
      */
     public Meaning resolve(Tag tag) {
         if (tag.isReferrersFallback()) {
             return new Meaning.Unknown(false, "tags of this form name signatures and other referrers, never a source");
         }
+        Instant asked = clock.instant();
         Sighting sighting = observer.latest();
         if (sighting instanceof Sighting.Fresh fresh) {
-            Known known = new Known(fresh.table(), fresh.at());
-            git.remember(known);
-            return read(tag, known, true);
+            Meaning meaning = read(tag, fresh);
+            return meaning instanceof Meaning.Unknown ? readAgain(tag, asked.minus(UNKNOWN), fresh, meaning) : meaning;
         }
         if (sighting instanceof Sighting.Stale stale) {
             Meaning meaning = read(tag, new Known(stale.table(), stale.at()), false);
@@ -60,6 +69,20 @@ public final class GitSource {
         return sighting instanceof Sighting.Absent absent
                 ? new Meaning.Unknown(true, absent.reason())
                 : new Meaning.Unavailable(((Sighting.Dark) sighting).reason());
+    }
+
+    private Meaning read(Tag tag, Sighting.Fresh fresh) {
+        Known known = new Known(fresh.table(), fresh.at());
+        git.remember(known);
+        return read(tag, known, true);
+    }
+
+    /** Clients take an unknown tag for final, and who pushes a commit may pull it at once. */
+    private Meaning readAgain(Tag tag, Instant earliest, Sighting.Fresh before, Meaning meaning) {
+        return observer.since(earliest) instanceof Sighting.Fresh now
+                        && now.at().isAfter(before.at())
+                ? read(tag, now)
+                : meaning;
     }
 
     /** Where it all comes from, as it may be recorded and shown: without user information, and no path of this machine. */

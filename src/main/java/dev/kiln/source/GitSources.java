@@ -106,7 +106,7 @@ public final class GitSources implements AutoCloseable {
         RefObserver observer = new RefObserver(
                 remote, url.publicName(), source.refresh(), source.timeout(), clock, lookups, mirror::kept);
         MirroredGit git = new MirroredGit(remote, observer, mirrors, mirror, dataDir, source.timeout(), clock);
-        return new GitSource(url, observer, git, archiver);
+        return new GitSource(url, observer, git, archiver, clock);
     }
 
     /** Ends look-ups and lets go of files; what still runs fails. */

@@ -95,6 +95,32 @@ final class RefObserver {
         return lookUp.await();
     }
 
+    /**
+     * As {@link #latest}, and asks git also where it said what is known before {@code earliest}, unless it is failing. How
+     * often that may be is up to the caller.
+     */
+    Sighting since(Instant earliest) {
+        Sighting sighting = notBefore(earliest);
+        // others may have begun the look-up that was waited for
+        return isBefore(sighting, earliest) ? notBefore(earliest) : sighting;
+    }
+
+    private Sighting notBefore(Instant earliest) {
+        LookUp lookUp;
+        synchronized (this) {
+            Optional<Sighting> now = settled();
+            if (now.isPresent() && (!isBefore(now.get(), earliest) || failing().isPresent())) {
+                return now.get();
+            }
+            lookUp = lookUp();
+        }
+        return lookUp.await();
+    }
+
+    private static boolean isBefore(Sighting sighting, Instant earliest) {
+        return sighting instanceof Sighting.Fresh fresh && fresh.at().isBefore(earliest);
+    }
+
     /** In the last third of its life an answer is renewed while it is given, so that who asks often never waits for git. */
     private boolean isDue(Instant at) {
         return inFlight == null

@@ -26,6 +26,9 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.eclipse.jgit.lib.Constants;
 import org.eclipse.jgit.lib.ObjectId;
 import org.junit.jupiter.api.AfterEach;
@@ -249,6 +252,98 @@ class GitSourceTest {
         }
         assertThat(fixture.lookUps).hasValue(1);
         assertThat(fixture.fetches).hasValue(1);
+    }
+
+    @Test
+    void whatWasPushedWhileTheRefsAreFreshIsNotUnknown() {
+        GitSource source = fixture.source(origin);
+        found(source, first.name());
+        ObjectId third = origin.commit("third", second);
+        ObjectId fourth = origin.commit("fourth", third);
+        ObjectId fifth = origin.commit("fifth", fourth);
+
+        fixture.clock.pass(Duration.ofSeconds(2));
+        origin.ref("refs/heads/main", fourth);
+        assertThat(found(source, third.name().substring(0, 9)).revision()).isEqualTo(revision(third));
+        fixture.clock.pass(Duration.ofSeconds(2));
+        origin.ref("refs/heads/main", fifth);
+        assertThat(found(source, fifth.name()).revision()).isEqualTo(revision(fifth));
+        fixture.clock.pass(Duration.ofSeconds(2));
+        origin.ref("refs/heads/branch", third);
+        assertThat(found(source, "branch").revision()).isEqualTo(revision(third));
+        fixture.clock.pass(Duration.ofSeconds(2));
+        origin.ref("refs/tags/v1", third);
+        assertThat(found(source, "v1").observedAt()).isEqualTo(fixture.clock.instant());
+        assertThat(fixture.lookUps).hasValue(5);
+    }
+
+    @Test
+    void inventedNamesAskGitOnceASecondAndFetchNothing() {
+        GitSource source = fixture.source(origin);
+        for (int i = 0; i < 50; i++) {
+            for (int k = 0; k < 10; k++) {
+                unknown(source, "name-" + i + "-" + k);
+                unknown(source, Integer.toHexString(0x1000_0000 + 10 * i + k));
+            }
+            fixture.clock.pass(Duration.ofMillis(100));
+        }
+        // at 0.0, 1.1, 2.2, 3.3 and 4.4 seconds
+        assertThat(fixture.lookUps).hasValue(5);
+        assertThat(fixture.fetches).hasValue(1);
+    }
+
+    @Test
+    void whoAskForInventedNamesAtOnceShareOneLookUp() {
+        GitSource source = fixture.source(origin);
+        found(source, "main");
+        fixture.clock.pass(Duration.ofSeconds(2));
+        ExecutorService threads = Executors.newFixedThreadPool(32);
+        try {
+            List<CompletableFuture<String>> askers = IntStream.range(0, 100)
+                    .mapToObj(i -> CompletableFuture.supplyAsync(() -> unknown(source, "name-" + i), threads))
+                    .toList();
+            assertThat(askers).extracting(CompletableFuture::join).allMatch(reason -> reason.contains("name-"));
+        } finally {
+            threads.shutdownNow();
+        }
+        assertThat(fixture.lookUps).hasValue(2);
+    }
+
+    @Test
+    void aLookUpThatBeganLongBeforeAQuestionDoesNotMakeAnythingUnknown() throws Exception {
+        GitSource source = fixture.source(origin);
+        found(source, "main");
+        CompletableFuture<Void> answering = new CompletableFuture<>();
+        fixture.beforeLookUp = answering::join;
+        fixture.clock.pass(Duration.ofSeconds(7));
+        found(source, "main");
+        assertThat(fixture.lookUps).as("the renewal").hasValue(2);
+
+        fixture.clock.pass(Duration.ofSeconds(2));
+        FutureTask<String> asker = new FutureTask<>(() -> unknown(source, "later"));
+        Thread thread = new Thread(asker);
+        thread.start();
+        await().until(() -> thread.getState() == Thread.State.TIMED_WAITING);
+        answering.complete(null);
+
+        asker.get(20, TimeUnit.SECONDS);
+        assertThat(fixture.lookUps).hasValue(3);
+    }
+
+    @Test
+    void whileGitFailsItIsNotAskedForWhatIsUnknown() throws Exception {
+        try (GitHttp web = new GitHttp(folder)) {
+            GitSource source = fixture.source(config(web.url("/origin.git")));
+            found(source, "main");
+            web.status(503);
+            fixture.clock.pass(Duration.ofSeconds(2));
+
+            for (int i = 0; i < 10; i++) {
+                unknown(source, "name-" + i);
+            }
+            assertThat(fixture.lookUps).hasValue(2);
+            found(source, "main");
+        }
     }
 
     @Test

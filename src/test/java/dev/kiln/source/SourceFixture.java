@@ -23,7 +23,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
@@ -45,7 +47,16 @@ final class SourceFixture implements AutoCloseable {
     final AtomicInteger lookUps = new AtomicInteger();
     final AtomicInteger fetches = new AtomicInteger();
     final Path mirrors;
-    private final ExecutorService threads = Executors.newCachedThreadPool();
+    /** Done by each look-up before it asks git. */
+    volatile Runnable beforeLookUp = () -> {};
+
+    private final ExecutorService threads =
+            new ThreadPoolExecutor(0, Integer.MAX_VALUE, 1, TimeUnit.MINUTES, new SynchronousQueue<>()) {
+                @Override
+                protected void beforeExecute(Thread thread, Runnable lookUp) {
+                    beforeLookUp.run();
+                }
+            };
 
     SourceFixture(Path mirrors) {
         this.mirrors = mirrors;
@@ -93,7 +104,8 @@ final class SourceFixture implements AutoCloseable {
                 url,
                 observer,
                 new MirroredGit(remote, observer, all, mirror, space, config.timeout(), clock),
-                new TreeArchiver(store, limits));
+                new TreeArchiver(store, limits),
+                clock);
     }
 
     static Meaning.Found found(GitSource source, String tag) {
