@@ -103,8 +103,8 @@ public final class DockerTypedImages implements Images {
     }
 
     @Override
-    public CompletionStage<List<Tag>> tags(RepositoryName repository) {
-        return images.tags(repository);
+    public CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit) {
+        return images.tags(repository, after, limit);
     }
 
     private static boolean isOci(Descriptor descriptor) {

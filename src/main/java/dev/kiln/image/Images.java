@@ -32,6 +32,9 @@ public interface Images {
     /** A manifest or index by digest, or empty when this repository has none of that digest. */
     CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest);
 
-    /** Every tag of the repository's source, sorted by bytes, without duplicates. */
-    CompletionStage<List<Tag>> tags(RepositoryName repository);
+    /**
+     * Tags of the repository's source, sorted by bytes, without duplicates: the first {@code limit} after {@code after},
+     * which may be any text, and never more than {@link dev.kiln.source.Sources#MAX_TAGS}.
+     */
+    CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit);
 }

@@ -379,8 +379,8 @@ public final class PullImages implements Images {
     }
 
     @Override
-    public CompletionStage<List<Tag>> tags(RepositoryName repository) {
-        return failingWithProblems(queries.tags(repository));
+    public CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit) {
+        return failingWithProblems(queries.tags(repository, after, limit));
     }
 
     private static CompletionStage<PullAnswer> done(PullAnswer answer) {

@@ -82,14 +82,14 @@ final class TagQueries {
     }
 
     /** As {@link Images#tags}. */
-    CompletionStage<List<Tag>> tags(RepositoryName repository) {
+    CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit) {
         Optional<RepositoryConfig> found = config.repository(repository);
         Problem unknown = new Problem(
                 ProblemCode.NAME_UNKNOWN, "no repository called " + repository + " is known here; check the name");
         if (found.isEmpty()) {
             return CompletableFuture.failedFuture(unknown);
         }
-        return sources.tags(repository, found.get().hop()).<List<Tag>>thenApply(answer -> {
+        return sources.tags(repository, after, limit, found.get().hop()).<List<Tag>>thenApply(answer -> {
             if (answer instanceof TagsAnswer.Listed listed) {
                 return listed.tags();
             }

@@ -52,8 +52,8 @@ public final class ShardedSources implements Sources {
     }
 
     @Override
-    public CompletionStage<TagsAnswer> tags(RepositoryName repository, Duration timeout) {
-        return ask(repository, SourceEntity.ListTags::new, timeout);
+    public CompletionStage<TagsAnswer> tags(RepositoryName repository, String after, int limit, Duration timeout) {
+        return ask(repository, replyTo -> new SourceEntity.ListTags(after, limit, replyTo), timeout);
     }
 
     private <A> CompletionStage<A> ask(

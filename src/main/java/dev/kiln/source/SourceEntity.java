@@ -49,7 +49,13 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
 
     public record Archive(Revision revision, ActorRef<ArchiveAnswer> replyTo) implements Command {}
 
-    public record ListTags(ActorRef<TagsAnswer> replyTo) implements Command {}
+    /** As {@link Sources#tags}; a node of an older version says neither, and gets the first that fit. */
+    public record ListTags(String after, int limit, ActorRef<TagsAnswer> replyTo) implements Command {
+        public ListTags {
+            after = after == null ? "" : after;
+            limit = limit <= 0 ? Sources.MAX_TAGS : Math.min(limit, Sources.MAX_TAGS);
+        }
+    }
 
     /** @param failure of what answered; null without one */
     private record Done(Question question, Object answer, Throwable failure) implements Command {}
@@ -113,12 +119,12 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
         }
     }
 
-    private record Tags() implements Question {
+    private record Tags(String after, int limit) implements Question {
         @Override
         public Object answer(GitSource source) {
             TagList list = source.tags();
             if (list instanceof TagList.Listed listed) {
-                return new TagsAnswer.Listed(listed.tags());
+                return new TagsAnswer.Listed(listed.page(after, limit));
             }
             return list instanceof TagList.Unavailable unavailable
                     ? new TagsAnswer.Unavailable(unavailable.reason())
@@ -158,7 +164,7 @@ public final class SourceEntity extends AbstractBehavior<SourceEntity.Command> {
         return newReceiveBuilder()
                 .onMessage(Resolve.class, resolve -> ask(new Meant(resolve.tag()), resolve.replyTo()))
                 .onMessage(Archive.class, archive -> ask(new Archived(archive.revision()), archive.replyTo()))
-                .onMessage(ListTags.class, list -> ask(new Tags(), list.replyTo()))
+                .onMessage(ListTags.class, list -> ask(new Tags(list.after(), list.limit()), list.replyTo()))
                 .onMessage(Done.class, this::onDone)
                 .build();
     }

@@ -13,12 +13,16 @@ import java.util.concurrent.CompletionStage;
  * fails with a {@link java.util.concurrent.TimeoutException}; the look-up goes on, and the next call joins it.
  */
 public interface Sources {
+    /** The most tags of one answer, which must fit into one message between nodes. */
+    int MAX_TAGS = 10_001;
+
     CompletionStage<Meaning> resolve(RepositoryName repository, Tag tag, Duration timeout);
 
     /** Makes sure that the tree of a revision is in the content store. */
     CompletionStage<ArchiveAnswer> archive(RepositoryName repository, Revision revision, Duration timeout);
 
-    CompletionStage<TagsAnswer> tags(RepositoryName repository, Duration timeout);
+    /** The tags after {@code after}, which may be any text, in byte order, at most {@code limit} and {@link #MAX_TAGS}. */
+    CompletionStage<TagsAnswer> tags(RepositoryName repository, String after, int limit, Duration timeout);
 
     /** Whether there is a source archive. */
     sealed interface ArchiveAnswer extends Wire {

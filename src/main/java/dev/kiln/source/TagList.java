@@ -10,6 +10,15 @@ public sealed interface TagList {
         public Listed {
             tags = List.copyOf(tags);
         }
+
+        /** At most {@code limit} tags after {@code after}, which may be any text. */
+        List<Tag> page(String after, int limit) {
+            // Tags are ASCII, so that the order of their characters is that of their bytes.
+            return tags.stream()
+                    .filter(tag -> tag.value().compareTo(after) > 0)
+                    .limit(limit)
+                    .toList();
+        }
     }
 
     /** There is no such git repository. */

@@ -192,8 +192,8 @@ final class SteppedWorld implements ScriptedClient.World {
         }
 
         @Override
-        public CompletionStage<List<Tag>> tags(RepositoryName repository) {
-            return images.tags(repository);
+        public CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit) {
+            return images.tags(repository, after, limit);
         }
     }
 }

@@ -53,6 +53,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 
 /** Everything the listeners answer from, in memory: the tag says what becomes of a pull. */
 public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, BlobStore, Links, BuildLogs {
@@ -181,11 +182,15 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     }
 
     @Override
-    public CompletionStage<List<Tag>> tags(RepositoryName repository) {
+    public CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit) {
         if (tagsHang.get()) {
             return new CompletableFuture<>();
         }
-        return now(List.of(new Tag("a"), new Tag("b"), new Tag("c"), new Tag("v1.0")));
+        return now(Stream.of("a", "b", "c", "v1.0")
+                .filter(tag -> tag.compareTo(after) > 0)
+                .limit(limit)
+                .map(Tag::new)
+                .toList());
     }
 
     @Override

@@ -32,6 +32,11 @@ class GitSourcesTest {
     Path folder;
 
     private GitSources sources(String url) {
+        return sources(folder, url);
+    }
+
+    /** Those of a node whose repositories are called team and a word. */
+    static GitSources sources(Path folder, String url) {
         RepositoryConfig repository = new RepositoryConfig(
                 new NamePattern("team/*"),
                 Optional.of(config(url)),

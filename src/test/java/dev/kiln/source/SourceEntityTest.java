@@ -10,6 +10,7 @@ import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.source.Sources.ArchiveAnswer;
+import dev.kiln.source.Sources.TagsAnswer;
 import dev.kiln.testing.ActorSystemExtension;
 import dev.kiln.testing.MemoryBlobStore;
 import java.nio.file.Path;
@@ -23,6 +24,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.eclipse.jgit.lib.ObjectId;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -128,6 +130,40 @@ class SourceEntityTest {
         TestProbe<Meaning> full = resolve("a".repeat(40));
         next(fetches).run();
         full.expectMessageClass(Meaning.Unavailable.class);
+    }
+
+    @Test
+    void tagsAreToldInPagesThatFitIntoAMessage() throws Exception {
+        Origin origin = Origin.create(folder.resolve("app.git"));
+        ObjectId commit = origin.commit("first");
+        for (String branch : List.of("a", "b", "c")) {
+            origin.ref("refs/heads/" + branch, commit);
+        }
+        try (GitSources configured = GitSourcesTest.sources(folder, folder + "/app.git")) {
+            HostLanes threads = new HostLanes(Runnable::run, Runnable::run);
+            source = ACTORS.testKit().spawn(SourceEntity.create(new RepositoryName("team/app"), configured, threads));
+
+            assertThat(tags("", 2)).containsExactly(new Tag("a"), new Tag("b"));
+            assertThat(tags("b", 2)).containsExactly(new Tag("c"));
+            assertThat(tags("aa", 1)).containsExactly(new Tag("b"));
+            assertThat(tags("c", 2)).isEmpty();
+            assertThat(tags("", Integer.MAX_VALUE)).hasSize(3);
+            assertThat(tags(null, 0)).as("to a node of an older version").hasSize(3);
+        }
+    }
+
+    @Test
+    void noPageIsLongerThanAMessageWhateverIsAskedFor() {
+        TestProbe<TagsAnswer> asker = ACTORS.testKit().createTestProbe();
+
+        assertThat(new SourceEntity.ListTags("", Integer.MAX_VALUE, asker.ref()).limit())
+                .isEqualTo(Sources.MAX_TAGS);
+    }
+
+    private List<Tag> tags(String after, int limit) {
+        TestProbe<TagsAnswer> asker = ACTORS.testKit().createTestProbe();
+        source.tell(new SourceEntity.ListTags(after, limit, asker.ref()));
+        return asker.expectMessageClass(TagsAnswer.Listed.class).tags();
     }
 
     @Test

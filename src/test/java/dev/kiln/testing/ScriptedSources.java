@@ -6,7 +6,6 @@ import dev.kiln.oci.Tag;
 import dev.kiln.source.Meaning;
 import dev.kiln.source.Sources;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -53,9 +52,12 @@ public final class ScriptedSources implements Sources {
     }
 
     @Override
-    public CompletionStage<TagsAnswer> tags(RepositoryName repository, Duration timeout) {
-        return CompletableFuture.completedFuture(new TagsAnswer.Listed(
-                List.copyOf(meanings.keySet()).stream().sorted().toList()));
+    public CompletionStage<TagsAnswer> tags(RepositoryName repository, String after, int limit, Duration timeout) {
+        return CompletableFuture.completedFuture(new TagsAnswer.Listed(meanings.keySet().stream()
+                .filter(tag -> tag.value().compareTo(after) > 0)
+                .sorted()
+                .limit(limit)
+                .toList()));
     }
 
     private static <A> CompletionStage<A> within(CompletableFuture<A> answer, Duration timeout) {

@@ -48,8 +48,10 @@ final class TagRoutes {
     CompletionStage<HttpResponse> list(Call call, RepositoryConfig config, RepositoryName name) {
         int limit = call.query().one("n").map(TagRoutes::limit).orElse(MAX_PAGE);
         Optional<String> last = call.query().one("last");
-        CompletionStage<List<Tag>> ofSource =
-                config.source().isPresent() ? images.tags(name) : CompletableFuture.completedFuture(List.of());
+        // One more than is listed says that there are more.
+        CompletionStage<List<Tag>> ofSource = config.source().isPresent()
+                ? images.tags(name, last.orElse(""), limit + 1)
+                : CompletableFuture.completedFuture(List.of());
         if (!config.push()) {
             return ofSource.thenApply(tags -> page(call.path(), name, tags, limit, last));
         }
