@@ -1,8 +1,8 @@
 package dev.kiln.image;
 
 import dev.kiln.image.RevisionWaiter.Join;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.ToIntFunction;
@@ -25,26 +25,29 @@ public final class Dedup {
 
     /** The pulls of one waiter. Not thread-safe. */
     final class Tally {
-        /** Pulls of which is not known yet what they need. */
-        private final List<Join> uncounted = new ArrayList<>();
+        /**
+         * How many pulls there were of which is not known yet what they need, by what they want: there are few such wishes, and
+         * clients that come and go while a source is fetched are without number.
+         */
+        private final Map<Wish, Long> uncounted = new HashMap<>();
         /** The last that began a build. */
         private Optional<Join> starter = Optional.empty();
 
         void add(Join pull) {
             if (pull.anew()) {
-                uncounted.add(pull);
+                uncounted.merge(pull.wish(), 1L, Long::sum);
             }
         }
 
         /** @param builds how many builds a pull has to wait for */
-        void count(ToIntFunction<Join> builds) {
-            for (Join pull : uncounted) {
-                int number = builds.applyAsInt(pull);
+        void count(ToIntFunction<Wish> builds) {
+            uncounted.forEach((wish, pulls) -> {
+                int number = builds.applyAsInt(wish);
                 if (number > 0) {
-                    waiting.increment();
-                    wanted.add(number);
+                    waiting.add(pulls);
+                    wanted.add(number * pulls);
                 }
-            }
+            });
             uncounted.clear();
         }
 

@@ -200,14 +200,14 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
     private void count() {
         TagEntity.View known = view.orElseThrow();
         Set<Platform> listed = RevisionBuilds.listed(known);
-        dedup.count(pull -> (int) wanted(pull, known, listed).stream()
+        dedup.count(wish -> (int) wanted(wish, known, listed).stream()
                 .filter(platform -> !listed.contains(platform))
                 .count());
     }
 
-    private Collection<Platform> wanted(Join pull, TagEntity.View known, Set<Platform> listed) {
-        Optional<Platform> wanted = pull.wish().platform(config, known.platforms(), listed);
-        return WaitPolicy.starts(pull.wish().policy(config), known.platforms(), wanted);
+    private Collection<Platform> wanted(Wish wish, TagEntity.View known, Set<Platform> listed) {
+        Optional<Platform> wanted = wish.platform(config, known.platforms(), listed);
+        return WaitPolicy.starts(wish.policy(config), known.platforms(), wanted);
     }
 
     private void open() {
@@ -326,7 +326,7 @@ final class RevisionWaiter extends AbstractBehavior<RevisionWaiter.Message> {
         }
         Instant now = peers.clock().instant();
         Set<Platform> listed = RevisionBuilds.listed(known);
-        for (Platform platform : wanted(pull, known, listed)) {
+        for (Platform platform : wanted(pull.wish(), known, listed)) {
             if (!listed.contains(platform) && builds.isToRequest(platform, now)) {
                 BuildInput input = new BuildInput(
                         known.opened().orElseThrow().archive(), config.builder().orElseThrow());
