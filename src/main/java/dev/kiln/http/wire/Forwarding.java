@@ -15,7 +15,8 @@ import java.util.function.Function;
  * trusted proxy's, what that says in {@code Forwarded} (RFC 7239) or {@code X-Forwarded-For} and {@code X-Forwarded-Host}.
  *
  * <p>A proxy sets one of the two forms and may pass on what the client wrote in the other. So where both are there and
- * differ, neither is believed. Immutable.
+ * differ, neither is believed; nor where one of them cannot be read, which a client can bring about by adding to it.
+ * Immutable.
  */
 public final class Forwarding {
     private static final int MAX = 4096;
@@ -65,20 +66,24 @@ public final class Forwarding {
             List<String> forwardedFor,
             List<String> forwardedHost) {
         List<Map<String, String>> elements = elements(forwarded);
-        Optional<InetAddress> caller = agreed(
+        Optional<InetAddress> caller = believed(
+                !forwardedFor.isEmpty() && !forwarded.isEmpty(),
                 caller(peer, values(forwardedFor), node -> node),
                 caller(peer, elements, element -> element.getOrDefault("for", "")));
         // Each proxy adds to the end: the first host is the one that the client asked for.
-        Optional<String> asked = agreed(
+        Optional<String> named = elements.stream()
+                .flatMap(e -> Optional.ofNullable(e.get("host")).stream())
+                .findFirst();
+        boolean mayName = named.isPresent() || (elements.isEmpty() && !forwarded.isEmpty());
+        Optional<String> asked = believed(
+                !forwardedHost.isEmpty() && mayName,
                 values(forwardedHost).stream().filter(name -> !name.isEmpty()).findFirst(),
-                elements.stream()
-                        .flatMap(e -> Optional.ofNullable(e.get("host")).stream())
-                        .findFirst());
+                named);
         return new Origin(caller.orElse(peer).getHostAddress(), asked.or(() -> host));
     }
 
-    private static <T> Optional<T> agreed(Optional<T> one, Optional<T> other) {
-        return one.isPresent() && other.isPresent() && !one.equals(other) ? Optional.empty() : one.or(() -> other);
+    private static <T> Optional<T> believed(boolean bothThere, Optional<T> one, Optional<T> other) {
+        return bothThere && !one.equals(other) ? Optional.empty() : one.or(() -> other);
     }
 
     private boolean isTrusted(InetAddress address) {

@@ -14,7 +14,9 @@ import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a trusted proxy says; 10.0.0.0/8 is trusted and the connection is 10.0.0.1's. */
 class ForwardingTest {
@@ -88,6 +90,33 @@ class ForwardingTest {
     void whatIsTooLongIsNotRead() {
         List<String> many = Stream.generate(() -> "10.0.0.2").limit(1000).toList();
         assertThat(forwarding.origin(PEER, HOST, NONE, many, NONE)).isEqualTo(new Origin("10.0.0.1", HOST));
+    }
+
+    /** A client that adds to what its proxy sets must not be believed in the form that the proxy passes on. */
+    @ParameterizedTest
+    @MethodSource
+    void whereOneFormCannotBeReadTheOtherIsNotBelieved(List<String> forwarded, List<String> plain, List<String> host) {
+        assertThat(forwarding.origin(PEER, HOST, forwarded, plain, host)).isEqualTo(new Origin("10.0.0.1", HOST));
+    }
+
+    static Stream<Arguments> whereOneFormCannotBeReadTheOtherIsNotBelieved() {
+        String padding = "x".repeat(5000);
+        List<String> good = List.of("for=192.0.2.7;host=a");
+        return Stream.of(
+                Arguments.of(List.of("for=" + padding, "for=192.0.2.7;host=b"), List.of("192.0.2.8"), List.of("c")),
+                Arguments.of(List.of("for=192.0.2.7;host=b;nonsense"), List.of("192.0.2.8"), List.of("c")),
+                Arguments.of(List.of(""), List.of("192.0.2.8"), List.of("c")),
+                Arguments.of(good, List.of(padding, "192.0.2.8"), List.of(padding, "c")),
+                Arguments.of(good, List.of("192.0.2.7, unknown"), List.of(",")),
+                Arguments.of(List.of("for=_hidden;host=b"), List.of("192.0.2.8"), List.of("c")));
+    }
+
+    @Test
+    void aFormThatNamesNoHostLeavesThatToTheOther() {
+        assertThat(forwarding
+                        .origin(PEER, HOST, List.of("for=192.0.2.7;proto=https"), NONE, List.of("a"))
+                        .host())
+                .contains("a");
     }
 
     @RepeatedTest(100)
