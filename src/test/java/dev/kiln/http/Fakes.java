@@ -69,7 +69,7 @@ public final class Fakes implements Images, Builds, BuildCatalog, BuildHistory, 
     static final Instant NOW = AT.plusSeconds(30);
 
     /** For a server none of whose repositories takes pushes. */
-    public static final Pushing NOBODY_PUSHES = new Pushing(null, null, null, null, null, null, null, null);
+    public static final Pushing NOBODY_PUSHES = new Pushing(null, null, null, null, null, null, Duration.ZERO, null);
 
     static final byte[] LAYER = "0123456789".repeat(100).getBytes(StandardCharsets.US_ASCII);
     static final Digest LAYER_DIGEST = Digest.sha256(LAYER);

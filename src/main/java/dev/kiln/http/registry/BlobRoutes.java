@@ -66,6 +66,7 @@ final class BlobRoutes {
         if (known != null) {
             return CompletableFuture.completedFuture(render(call, digest, known, Headers.IMMUTABLE));
         }
+        pushing.allowSettling(call);
         CompletionStage<Boolean> found = pushes
                 ? CompletableFuture.supplyAsync(() -> used(key), blocking).thenCompose(link -> ofPush(key, link))
                 : built(key);

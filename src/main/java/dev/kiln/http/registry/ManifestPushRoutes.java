@@ -90,6 +90,7 @@ final class ManifestPushRoutes {
 
     private CompletionStage<HttpResponse> push(
             Call call, RepositoryConfig config, RepositoryName name, Optional<Digest> digest, List<Tag> tags) {
+        pushing.allowSettling(call);
         return pushing.images()
                 .admit(config, name, tags)
                 .thenCompose(admitted -> receive(

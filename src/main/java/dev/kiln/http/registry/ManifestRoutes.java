@@ -89,6 +89,7 @@ final class ManifestRoutes {
     private final Optional<String> publicHost;
     private final Forwarding forwarding;
     private final List<HttpHeader> caching;
+    private final Pushing pushing;
     private final PushedImages pushed;
 
     /** The answers to hits, which are always the same. Each lives no longer than what it was made of. */
@@ -97,13 +98,10 @@ final class ManifestRoutes {
     private final Cache<Served, HttpResponse> byDigest = answers();
 
     ManifestRoutes(
-            Images images,
-            PushedImages pushed,
-            KilnConfig.Http http,
-            Forwarding forwarding,
-            Supplier<String> publicUrl) {
+            Images images, Pushing pushing, KilnConfig.Http http, Forwarding forwarding, Supplier<String> publicUrl) {
         this.images = images;
-        this.pushed = pushed;
+        this.pushing = pushing;
+        this.pushed = pushing.images();
         this.publicUrl = publicUrl;
         this.publicHost = http.publicHost();
         this.forwarding = forwarding;
@@ -128,19 +126,24 @@ final class ManifestRoutes {
         }
         if (config.source().isEmpty() || path.tag().isReferrersFallback()) {
             return ofPush(
-                    call, path, new Problem(ProblemCode.MANIFEST_UNKNOWN, "no such tag was pushed to this repository"));
+                    call,
+                    config,
+                    path,
+                    new Problem(ProblemCode.MANIFEST_UNKNOWN, "no such tag was pushed to this repository"));
         }
         return ofSource(call, config, path, username).exceptionallyCompose(failure -> {
             Throwable cause =
                     failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
             return cause instanceof UnknownTag unknown
-                    ? ofPush(call, path, unknown)
+                    ? ofPush(call, config, path, unknown)
                     : CompletableFuture.failedFuture(cause);
         });
     }
 
     /** As it was pushed, whatever {@code Accept} and hints say. */
-    private CompletionStage<HttpResponse> ofPush(Call call, ManifestByTag path, Problem unknown) {
+    private CompletionStage<HttpResponse> ofPush(
+            Call call, RepositoryConfig config, ManifestByTag path, Problem unknown) {
+        allowHop(call, config);
         return pushed.find(path.name(), path.tag())
                 .thenApply(served -> render(call, served.orElseThrow(() -> unknown), byTag, caching));
     }
@@ -172,7 +175,7 @@ final class ManifestRoutes {
                         pull.apply(said.asked()).otherwise(said.otherwise().map(pull)))
                 .toCompletableFuture();
         if (!answer.isDone()) {
-            call.allow(config.hop().plus(GRACE));
+            allowHop(call, config);
         }
         return answer.thenApply(a -> {
             HttpResponse response = render(call, plan, a);
@@ -181,6 +184,11 @@ final class ManifestRoutes {
                     .map(p -> response.addHeader(Headers.of("Preference-Applied", p.applied())))
                     .orElse(response);
         });
+    }
+
+    /** What another node has built or pushed at the end of a hop may show late. */
+    private void allowHop(Call call, RepositoryConfig config) {
+        call.allow(config.hop().plus(pushing.settling()).plus(GRACE));
     }
 
     private static WaitPlan plan(Call call, RepositoryConfig config, Optional<Preference> preference) {
@@ -196,16 +204,19 @@ final class ManifestRoutes {
 
     /** @param pushes whether clients push to this repository, whose owner then knows what is there */
     CompletionStage<HttpResponse> byDigest(Call call, RepositoryName name, Digest digest, boolean pushes) {
-        return images.manifest(name, digest)
+        CompletableFuture<Optional<Served>> answer = images.manifest(name, digest)
                 .thenCompose(served -> pushes && served.map(Served::pushed).orElse(true)
                         ? pushed.find(name, digest)
                         : CompletableFuture.completedFuture(served))
-                .thenApply(found -> {
-                    Served served = found.orElseThrow(() -> new Problem(
-                            ProblemCode.MANIFEST_UNKNOWN, "this repository has no manifest of that digest"));
-                    return render(
-                            call, served, byDigest, List.of(served.pushed() ? ANYBODYS_REVALIDATE : Headers.IMMUTABLE));
-                });
+                .toCompletableFuture();
+        if (!answer.isDone()) {
+            pushing.allowSettling(call);
+        }
+        return answer.thenApply(found -> {
+            Served served = found.orElseThrow(
+                    () -> new Problem(ProblemCode.MANIFEST_UNKNOWN, "this repository has no manifest of that digest"));
+            return render(call, served, byDigest, List.of(served.pushed() ? ANYBODYS_REVALIDATE : Headers.IMMUTABLE));
+        });
     }
 
     private Hints.Reading.Accepted hints(Call call, RepositoryConfig config, Tag tag, Optional<UsernameHint> username) {

@@ -3,6 +3,7 @@ package dev.kiln.http.registry;
 import akka.stream.Materializer;
 import dev.kiln.blob.ContentStore;
 import dev.kiln.blob.PushedContent;
+import dev.kiln.http.wire.Call;
 import dev.kiln.image.PushedImages;
 import dev.kiln.repository.Pushes;
 import dev.kiln.repository.Repositories;
@@ -29,4 +30,17 @@ public record Pushing(
         Materializer materializer) {
     /** The dispatcher of {@link #blocking}, by its name in the configuration. */
     public static final String DISPATCHER = "kiln-upload-dispatcher";
+
+    /** Beside what is waited for: what a listener lets every request take. */
+    private static final Duration ANSWERING = Duration.ofSeconds(20);
+
+    /** How long a request waits for what shows late: a link and then its bytes, a place in an upload and then a chunk. */
+    Duration settling() {
+        return settle.multipliedBy(2);
+    }
+
+    /** Lets a request wait so long: the listener would answer 503 while what it waits for shows. */
+    void allowSettling(Call call) {
+        call.allow(settling().plus(ANSWERING));
+    }
 }

@@ -88,7 +88,7 @@ public final class RegistryRoutes implements Routes {
         this.config = config;
         this.usernames = usernames;
         Forwarding forwarding = new Forwarding(config.http().trustedProxies());
-        this.manifests = new ManifestRoutes(images, pushing.images(), config.http(), forwarding, publicUrl);
+        this.manifests = new ManifestRoutes(images, pushing, config.http(), forwarding, publicUrl);
         this.pointers = new UrlPointers(images, config.experimental().urlPointers());
         this.blobs = new BlobRoutes(content, blocking, pushing);
         this.tags = new TagRoutes(images, pushing.repositories());

@@ -36,9 +36,6 @@ final class UploadRoutes {
     /** For a large blob to be hashed and flushed after its last byte. */
     private static final Duration FINISHING = Duration.ofMinutes(15);
 
-    /** Beside what is waited for. */
-    private static final Duration ANSWERING = Duration.ofSeconds(20);
-
     private final Pushing pushing;
     private final Allowance allowance;
     private final UploadBody body;
@@ -89,8 +86,7 @@ final class UploadRoutes {
 
     /** {@code GET|HEAD|PATCH|PUT|DELETE /v2/<name>/blobs/uploads/<id>} */
     CompletionStage<HttpResponse> handle(Call call, Upload upload) {
-        // for a place and then for a chunk
-        call.allow(pushing.settle().multipliedBy(2).plus(ANSWERING));
+        pushing.allowSettling(call);
         if (call.isRead()) {
             return settling.offset(upload)
                     .thenApply(offset -> progress(call, StatusCodes.NO_CONTENT.intValue(), upload, offset));
