@@ -6,6 +6,7 @@ import akka.http.javadsl.model.HttpResponse;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kiln.blob.SettlingContent;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.ErrorResponses;
 import dev.kiln.http.wire.Headers;
@@ -26,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
@@ -45,12 +47,14 @@ final class ReferrerRoutes {
     private static final String FILTER = "artifactType";
     private static final String LAST = "last";
 
+    private final SettlingContent content;
     private final Pushing pushing;
 
     /** Answers that may be larger than that are made one at a time. */
     private final Lock large = new ReentrantLock();
 
-    ReferrerRoutes(Pushing pushing) {
+    ReferrerRoutes(SettlingContent content, Pushing pushing) {
+        this.content = content;
         this.pushing = pushing;
     }
 
@@ -63,9 +67,29 @@ final class ReferrerRoutes {
     CompletionStage<HttpResponse> list(Call call, RepositoryName name, Digest subject) {
         Optional<String> type = call.query().one(FILTER).filter(text -> !text.isEmpty());
         Optional<Digest> last = call.query().one(LAST).map(UploadRoutes::digest);
+        pushing.allowSettling(call);
         return pushing.repositories()
                 .referrers(name, subject, type, last)
-                .thenApplyAsync(page -> answer(call.path(), page, type), pushing.blocking());
+                .thenCompose(page -> read(call.path(), page, type)
+                        .exceptionallyCompose(failure -> isLate(failure)
+                                ? shown(page).thenCompose(waited -> read(call.path(), page, type))
+                                : CompletableFuture.failedFuture(failure)));
+    }
+
+    private CompletionStage<HttpResponse> read(String path, Referrers page, Optional<String> type) {
+        return CompletableFuture.supplyAsync(() -> answer(path, page, type), pushing.blocking());
+    }
+
+    private static boolean isLate(Throwable failure) {
+        return failure.getCause() instanceof Problem problem && problem.getCause() instanceof NoSuchFileException;
+    }
+
+    /** Waits for all of them at once: a page takes no longer than one manifest. */
+    private CompletionStage<Boolean> shown(Referrers page) {
+        return CompletableFuture.allOf(page.manifests().stream()
+                        .map(manifest -> content.size(manifest.digest()).toCompletableFuture())
+                        .toArray(CompletableFuture<?>[]::new))
+                .handle((all, failure) -> failure == null);
     }
 
     private HttpResponse answer(String path, Referrers page, Optional<String> type) {
@@ -129,13 +153,13 @@ final class ReferrerRoutes {
     }
 
     private void annotations(Digest digest, ObjectNode descriptor) {
-        try (InputStream in = pushing.store().blobs().open(digest)) {
+        try (InputStream in = content.content().blobs().open(digest)) {
             Map<String, String> all = ImageManifest.annotations(in);
             if (!all.isEmpty()) {
                 all.forEach(descriptor.putObject("annotations")::put);
             }
         } catch (NoSuchFileException e) {
-            throw new Problem(ProblemCode.UNAVAILABLE, "a referrer does not show in the content store: try again");
+            throw new Problem(ProblemCode.UNAVAILABLE, "a referrer does not show in the content store: try again", e);
         } catch (IOException e) {
             throw new Problem(ProblemCode.UNAVAILABLE, "could not read the content store: try again", e);
         }

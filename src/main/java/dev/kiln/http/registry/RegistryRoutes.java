@@ -92,7 +92,7 @@ public final class RegistryRoutes implements Routes {
         this.pointers = new UrlPointers(images, config.experimental().urlPointers());
         this.blobs = new BlobRoutes(content, blocking, pushing);
         this.tags = new TagRoutes(images, pushing.repositories());
-        this.referrers = new ReferrerRoutes(pushing);
+        this.referrers = new ReferrerRoutes(content, pushing);
         this.uploads = new UploadRoutes(pushing, Allowance.unlimited());
         this.mounts = new MountRoutes(config, pushing, uploads);
         this.pushes = new ManifestPushRoutes(pushing, forwarding);

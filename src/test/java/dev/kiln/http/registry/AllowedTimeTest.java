@@ -22,9 +22,11 @@ import dev.kiln.oci.Digest;
 import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
+import dev.kiln.repository.RepositoryCommand.Referrers;
 import dev.kiln.testing.ActorSystemExtension;
 import dev.kiln.testing.MemoryBlobStore;
 import dev.kiln.testing.PullBench;
+import dev.kiln.testing.UnaskedRepositories;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -53,9 +55,9 @@ class AllowedTimeTest {
     private final SettlingContent content =
             SettlingContent.ofOneNode(new ContentStore(new MemoryBlobStore(), new NoLinks()), task -> {});
     private final Pushing pushing = new Pushing(
+            new Owners(),
             null,
-            null,
-            new PushedImages(PullBench.config(REPOSITORY), null, null, content, SETTLE),
+            new PushedImages(PullBench.config(REPOSITORY), new Owners(), null, content, SETTLE),
             null,
             null,
             task -> {},
@@ -119,6 +121,21 @@ class AllowedTimeTest {
         assertAllowed(
                 pushes.byDigest(call(HttpRequest.PUT("/").withEntity("{}")), REPOSITORY, APP, DIGEST),
                 SETTLE.plusSeconds(20));
+    }
+
+    @Test
+    void referrers() {
+        ReferrerRoutes referrers = new ReferrerRoutes(content, pushing);
+
+        assertAllowed(referrers.list(call(HttpRequest.GET("/")), APP, DIGEST), SETTLE.plusSeconds(20));
+    }
+
+    private static final class Owners extends UnaskedRepositories {
+        @Override
+        public CompletionStage<Referrers> referrers(
+                RepositoryName repository, Digest subject, Optional<String> artifactType, Optional<Digest> after) {
+            return new CompletableFuture<>();
+        }
     }
 
     private static final class NoLinks implements Links {
