@@ -10,12 +10,22 @@ package dev.kiln.build;
  */
 public record Cause(String client, String address, String hint, String reference) {
     private static final int MAX = 256;
+    private static final int BRIEF = 40;
 
     public Cause {
         client = bounded(client);
         address = bounded(address);
         hint = bounded(hint);
         reference = bounded(reference);
+    }
+
+    /** What fits into one message as often as builds wait: a caller may write anything into a User-Agent. */
+    Cause brief() {
+        return new Cause(brief(client), brief(address), brief(hint), brief(reference));
+    }
+
+    private static String brief(String text) {
+        return text.length() <= BRIEF ? text : text.substring(0, BRIEF);
     }
 
     private static String bounded(String text) {

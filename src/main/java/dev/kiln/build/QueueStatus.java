@@ -39,6 +39,7 @@ public record QueueStatus(List<Entry> entries, List<Worker> workers) implements 
     /**
      * One build that waits or runs.
      *
+     * @param cause the beginning of what it says
      * @param worker who holds its lease; empty while it waits
      * @param awaited whether somebody waits for it now, or an operator asked for it
      * @param position its place among those that wait for the same platform, from 1; empty when it does not wait
@@ -52,7 +53,11 @@ public record QueueStatus(List<Entry> entries, List<Worker> workers) implements 
             Optional<String> worker,
             Optional<Long> fence,
             boolean awaited,
-            Optional<Integer> position) {}
+            Optional<Integer> position) {
+        public Entry {
+            cause = cause.brief();
+        }
+    }
 
     /**
      * A worker that has asked for work lately, or is drained.
