@@ -40,9 +40,10 @@ final class TreeArchiver {
      *
      * @param bytes of all files, names and links together
      * @param entries files, links and folders
+     * @param open bytes of a folder's own listing and of those around it, which are in memory together
      */
-    record Limits(long bytes, int entries) {
-        static final Limits DEFAULT = new Limits(4L << 30, 500_000);
+    record Limits(long bytes, int entries, long open) {
+        static final Limits DEFAULT = new Limits(4L << 30, 500_000, 32L << 20);
     }
 
     private static final int MAX_TREE_OBJECT = 8 * 1024 * 1024;
@@ -148,6 +149,7 @@ final class TreeArchiver {
                 new ObjectChecker().setIgnore(ObjectChecker.ErrorType.ZERO_PADDED_FILEMODE, true);
         private long bytes;
         private int count;
+        private long open;
         private byte[] previous = new byte[0];
 
         Entries(ObjectReader reader, TarWriter tar) {
@@ -157,6 +159,11 @@ final class TreeArchiver {
 
         void tree(ObjectId id, byte[] folder) throws SourceException, IOException {
             byte[] raw = checked(id, folder);
+            // a path has room for some thousand folders, each of which may be as large as one alone may be
+            open += raw.length;
+            if (open > limits.open()) {
+                throw refused("folders inside each other have too many entries together", folder);
+            }
             CanonicalTreeParser parser = new CanonicalTreeParser();
             parser.reset(raw);
             for (; !parser.eof(); parser.next(1)) {
@@ -166,6 +173,7 @@ final class TreeArchiver {
                 checkPath(path);
                 entry(FileMode.fromBits(parser.getEntryRawMode()), parser.getEntryObjectId(), path);
             }
+            open -= raw.length;
         }
 
         /** Names such as {@code ..} and {@code .git}, names with a slash, duplicates and disorder end here. */

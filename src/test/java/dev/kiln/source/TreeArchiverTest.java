@@ -244,10 +244,41 @@ class TreeArchiverTest {
         tree.append("b", FileMode.REGULAR_FILE, origin.blob(new byte[600]));
         ObjectId commit = origin.commit(origin.tree(tree), "large");
         origin.ref("refs/heads/main", commit);
-        GitSource source = fixture.source(config(origin.directory.toString()), new TreeArchiver.Limits(1000, 10));
+        GitSource source = fixture.source(config(origin.directory.toString()), new TreeArchiver.Limits(1000, 10, 1000));
 
         assertThat(catchThrowableOfType(SourceException.class, () -> source.archive(revision(commit))))
                 .hasMessageContaining("more than 1000 bytes");
+    }
+
+    @Test
+    void foldersInsideEachOtherThatAreTooLargeTogetherAreRefused() {
+        ObjectId tree = origin.tree(new TreeFormatter());
+        for (int level = 0; level < 5; level++) {
+            TreeFormatter next = new TreeFormatter();
+            next.append("a", FileMode.TREE, tree);
+            next.append("b".repeat(7 << 20), FileMode.REGULAR_FILE, text);
+            tree = origin.tree(next);
+        }
+        TreeFormatter root = new TreeFormatter();
+        root.append("deep", FileMode.TREE, tree);
+
+        assertThat(refusal(root))
+                .hasMessageContaining("folders inside each other have too many entries together: deep/a/a/a/a");
+    }
+
+    @Test
+    void foldersBesideEachOtherMayBeLargerTogether() throws Exception {
+        ObjectId inner = origin.tree(Map.of("x".repeat(200), "text"));
+        TreeFormatter tree = new TreeFormatter();
+        for (char name = 'a'; name <= 'e'; name++) {
+            tree.append(String.valueOf(name), FileMode.TREE, inner);
+        }
+        ObjectId commit = origin.commit(origin.tree(tree), "side by side");
+        origin.ref("refs/heads/main", commit);
+        GitSource source = fixture.source(
+                config(origin.directory.toString()), new TreeArchiver.Limits(1_000_000, 1000, 2 * (200 + 28)));
+
+        assertThat(fixture.entries(source.archive(revision(commit)).digest())).hasSize(5);
     }
 
     @Test
@@ -261,7 +292,7 @@ class TreeArchiverTest {
         }
         ObjectId commit = origin.commit(origin.tree(tree), "long names");
         origin.ref("refs/heads/main", commit);
-        GitSource source = fixture.source(config(origin.directory.toString()), new TreeArchiver.Limits(1000, 10));
+        GitSource source = fixture.source(config(origin.directory.toString()), new TreeArchiver.Limits(1000, 10, 1000));
 
         assertThat(catchThrowableOfType(SourceException.class, () -> source.archive(revision(commit))))
                 .hasMessageContaining("more than 1000 bytes");
