@@ -21,6 +21,7 @@ import javax.net.ssl.SSLSocketFactory;
 import org.apache.sshd.common.SshConstants;
 import org.apache.sshd.common.SshException;
 import org.eclipse.jgit.errors.NoRemoteRepositoryException;
+import org.eclipse.jgit.errors.TooLargeObjectInPackException;
 import org.eclipse.jgit.errors.TransportException;
 import org.eclipse.jgit.lib.NullProgressMonitor;
 import org.eclipse.jgit.lib.ObjectId;
@@ -217,6 +218,13 @@ class GitRemote {
             }
         }
         Throwable cause = deepest(failure);
+        if (cause instanceof TooLargeObjectInPackException) {
+            // JGit says both sizes
+            return GitException.refused(
+                    "cannot be built: a file in git's history is too large for the heap (-Xmx), make it"
+                            + " smaller or have the heap raised; a quarter of it is the limit: "
+                            + url.scrub(message(cause)));
+        }
         if (cause instanceof SocketTimeoutException) {
             return GitException.unavailable(tooSlow(url.publicName(), config.timeout()));
         }

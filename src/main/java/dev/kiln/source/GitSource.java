@@ -253,7 +253,7 @@ public final class GitSource {
                 return archive(id, Optional.of(e));
             }
         } catch (GitException e) {
-            throw new SourceException(Fault.INFRASTRUCTURE, e.getMessage());
+            throw new SourceException(e.isRefused() ? Fault.REVISION : Fault.INFRASTRUCTURE, e.getMessage());
         } catch (IOException e) {
             throw new SourceException(
                     Fault.INFRASTRUCTURE, "this server's copy of the git repository cannot be read", e);

@@ -19,6 +19,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 /** The git sources of this node's repositories; what it holds in memory and on disk is bounded. Thread-safe. */
 public final class GitSources implements AutoCloseable {
     private static final int MIRRORS = 200;
+    /** JGit has up to three objects in memory at a time, and the server does other things too. */
+    private static final long LARGEST_OBJECT = Runtime.getRuntime().maxMemory() / 4;
+
     /** As many as kiln-git-dispatcher has threads, so that here, too, no few hosts take all. */
     private static final int LOOKUPS = 4 * HostLanes.WIDTH;
 
@@ -53,7 +56,7 @@ public final class GitSources implements AutoCloseable {
         this.dataDir = dataDir;
         this.clock = clock;
         this.directory = config.dataDir().resolve("mirrors");
-        this.mirrors = new Mirrors(directory, MIRRORS);
+        this.mirrors = new Mirrors(directory, MIRRORS, LARGEST_OBJECT);
         this.archiver = new TreeArchiver(store, TreeArchiver.Limits.DEFAULT);
         config.repositories().stream()
                 .flatMap(repository -> repository.source().stream())

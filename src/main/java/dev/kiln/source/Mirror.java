@@ -33,14 +33,17 @@ final class Mirror {
     private static final String REFS = "kiln-refs";
 
     private final Path directory;
+    private final long largestObject;
     private final ReentrantReadWriteLock use = new ReentrantReadWriteLock();
     private final ReentrantLock fetching = new ReentrantLock();
     private Repository open;
     private boolean cleaned;
 
-    Mirror(Path directory) {
+    /** @param largestObject in bytes: what has a larger one is not fetched */
+    Mirror(Path directory, long largestObject) {
         IsolatedGit.install();
         this.directory = directory;
+        this.largestObject = largestObject;
     }
 
     interface Work<T, X extends Exception> {
@@ -98,7 +101,7 @@ final class Mirror {
         }
         if (open == null) {
             clean();
-            open = builder().build();
+            open = new MirrorRepository(builder(), largestObject);
         }
         return open;
     }

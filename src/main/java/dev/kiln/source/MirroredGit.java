@@ -41,10 +41,15 @@ final class MirroredGit {
     private volatile Optional<RefObserver.Known> complete = Optional.empty();
     private volatile RefTable kept;
     /** Guarded by the mirror's fetch lock. */
+    private Optional<Refusal> refusal = Optional.empty();
+    /** Guarded by the mirror's fetch lock. */
     private Instant tidied = Instant.EPOCH;
 
     /** A table is equal to itself alone, so a judgement is forgotten with the first change of a ref. */
     private record Judged(RefTable table, ObjectId commit) {}
+
+    /** What these refs reach was not taken: it is not fetched again before one of them has changed. */
+    private record Refusal(RefTable table, String reason) {}
 
     /** @param space of the mirrors' disk */
     MirroredGit(
@@ -184,11 +189,11 @@ final class MirroredGit {
                 throw GitException.unavailable(failing.get());
             }
             try {
-                return fetch();
+                return fetch(known);
             } catch (GitException e) {
                 if (!e.isRepositoryUnknown() && isDamaged()) {
                     mirror.delete();
-                    return fetch();
+                    return fetch(known);
                 }
                 throw e;
             }
@@ -226,7 +231,16 @@ final class MirroredGit {
         }
     }
 
-    private RefObserver.Known fetch() throws GitException, IOException {
+    private void requireAcceptable(RefObserver.Known known) throws GitException {
+        Optional<Refusal> same = refusal.filter(last -> last.table().equals(known.table()));
+        if (same.isPresent()) {
+            throw GitException.refused(same.get().reason());
+        }
+    }
+
+    /** @param known what git said of its refs before */
+    private RefObserver.Known fetch(RefObserver.Known known) throws GitException, IOException {
+        requireAcceptable(known);
         requireSpace();
         boolean isNew = !mirror.exists();
         Instant at = clock.instant();
@@ -247,7 +261,9 @@ final class MirroredGit {
             done = true;
             return now;
         } catch (GitException e) {
-            if (!e.isRepositoryUnknown()) {
+            if (e.isRefused()) {
+                refusal = Optional.of(new Refusal(known.table(), e.getMessage()));
+            } else if (!e.isRepositoryUnknown()) {
                 observer.fail(e.getMessage());
             }
             throw e;
@@ -273,12 +289,13 @@ final class MirroredGit {
             if (complete.filter(last -> last.at().isAfter(known.at())).isPresent() && !isDamaged()) {
                 return;
             }
+            requireAcceptable(known);
             requireSpace();
             remote.listing(timeout).run();
             complete = Optional.empty();
             kept = null;
             mirror.delete();
-            fetch();
+            fetch(known);
         } finally {
             mirror.fetching().unlock();
         }

@@ -24,22 +24,28 @@ final class Mirrors {
 
     private final Path directory;
     private final int limit;
+    private final long largestObject;
     /** One object for one folder as long as anybody holds it, since it carries the locks. */
     private final Cache<String, Mirror> byFolder =
             Caffeine.newBuilder().weakValues().build();
 
     private final Deque<Mirror> open = new ArrayDeque<>();
 
-    Mirrors(Path directory, int limit) {
+    /**
+     * @param limit how many stay
+     * @param largestObject in bytes: a repository that has a larger one is not fetched
+     */
+    Mirrors(Path directory, int limit, long largestObject) {
         this.directory = directory;
         this.limit = limit;
+        this.largestObject = largestObject;
     }
 
     /** The one for this repository at this address; it need not exist. */
     Mirror of(RepositoryName name, GitUrl url) {
         String folder = Digest.sha256((name + "\n" + url.uri().toPrivateString()).getBytes(StandardCharsets.UTF_8))
                 .hex();
-        return byFolder.get(folder, unused -> new Mirror(directory.resolve(folder)));
+        return byFolder.get(folder, unused -> new Mirror(directory.resolve(folder), largestObject));
     }
 
     /** It is about to be read: keeps it open, and closes the one that was used least recently. */
@@ -58,7 +64,8 @@ final class Mirrors {
             folders = all.filter(Files::isDirectory).toList();
         }
         List<Mirror> oldest = folders.stream()
-                .map(folder -> byFolder.get(folder.getFileName().toString(), unused -> new Mirror(folder)))
+                .map(folder ->
+                        byFolder.get(folder.getFileName().toString(), unused -> new Mirror(folder, largestObject)))
                 .sorted(Comparator.comparing(Mirror::lastUsed))
                 .toList();
         for (Mirror mirror : oldest.subList(0, Math.max(0, oldest.size() - limit))) {

@@ -7,12 +7,14 @@ import static dev.kiln.source.SourceFixture.unavailable;
 import static dev.kiln.source.SourceFixture.unknown;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.awaitility.Awaitility.await;
 
 import dev.kiln.config.RepositoryConfig.GitSourceConfig;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
+import dev.kiln.source.SourceException.Fault;
 import dev.kiln.testing.GitHttp;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,7 +32,9 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.eclipse.jgit.lib.Constants;
+import org.eclipse.jgit.lib.FileMode;
 import org.eclipse.jgit.lib.ObjectId;
+import org.eclipse.jgit.lib.TreeFormatter;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -546,6 +550,38 @@ class GitSourceTest {
         }
 
         assertThat(found(fixture.source(origin), first.name()).revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void anObjectTooLargeForTheMemoryIsRefusedUntilTheRefsChange() throws Exception {
+        fixture.largestObject = 100_000;
+        ObjectId good = origin.commit(tree(new byte[100_000]), "large", second);
+        ObjectId bad = origin.commit(tree(new byte[100_001]), "too large", good);
+        origin.ref("refs/heads/main", bad);
+        GitSource source = fixture.source(origin);
+
+        for (int i = 0; i < 3; i++) {
+            SourceException refusal = catchThrowableOfType(SourceException.class, () -> source.archive(revision(bad)));
+            assertThat(refusal.fault()).isEqualTo(Fault.REVISION);
+            assertThat(refusal)
+                    .hasMessageStartingWith("cannot be built: a file in git's history is too large for the heap (-Xmx)")
+                    .hasMessageContaining("100,001")
+                    .hasMessageContaining("100,000");
+            assertThat(unavailable(source, first.name())).isEqualTo(refusal.getMessage());
+            fixture.clock.pass(Duration.ofSeconds(11));
+        }
+        assertThat(fixture.fetches).hasValue(1);
+        assertThat(fixture.files()).isEmpty();
+
+        origin.ref("refs/heads/main", good);
+        fixture.clock.pass(Duration.ofSeconds(11));
+        assertThat(source.archive(revision(good)).size()).isGreaterThan(100_000);
+    }
+
+    private ObjectId tree(byte[] file) {
+        TreeFormatter tree = new TreeFormatter();
+        tree.append("file", FileMode.REGULAR_FILE, origin.blob(file));
+        return origin.tree(tree);
     }
 
     @Test

@@ -106,7 +106,7 @@ class GitSourcesTest {
         Origin origin = Origin.create(folder.resolve("app.git"));
         origin.ref("refs/heads/main", origin.commit("first"));
         Path all = folder.resolve("mirrors");
-        Mirrors mirrors = new Mirrors(all, 2);
+        Mirrors mirrors = new Mirrors(all, 2, Long.MAX_VALUE);
         GitUrl url = GitUrl.parse(folder + "/app.git");
         for (int i = 0; i < 5; i++) {
             Mirror mirror = mirrors.of(new RepositoryName("team/app" + i), url);

@@ -46,6 +46,9 @@ final class SourceFixture implements AutoCloseable {
     final MemoryBlobStore store = new MemoryBlobStore();
     final AtomicInteger lookUps = new AtomicInteger();
     final AtomicInteger fetches = new AtomicInteger();
+    /** Of those made from now on. */
+    long largestObject = Long.MAX_VALUE;
+
     final Path mirrors;
     /** Done by each look-up before it asks git. */
     volatile Runnable beforeLookUp = () -> {};
@@ -96,7 +99,7 @@ final class SourceFixture implements AutoCloseable {
                 return super.fetch(mirror, refs);
             }
         };
-        Mirrors all = new Mirrors(mirrors, 10);
+        Mirrors all = new Mirrors(mirrors, 10, largestObject);
         Mirror mirror = all.of(NAME, url);
         RefObserver observer = new RefObserver(
                 remote, url.publicName(), config.refresh(), config.timeout(), clock, threads, mirror::kept);
