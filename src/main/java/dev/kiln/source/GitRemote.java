@@ -23,8 +23,8 @@ import org.apache.sshd.common.SshException;
 import org.eclipse.jgit.errors.NoRemoteRepositoryException;
 import org.eclipse.jgit.errors.TooLargeObjectInPackException;
 import org.eclipse.jgit.errors.TransportException;
-import org.eclipse.jgit.lib.NullProgressMonitor;
 import org.eclipse.jgit.lib.ObjectId;
+import org.eclipse.jgit.lib.ProgressMonitor;
 import org.eclipse.jgit.lib.Ref;
 import org.eclipse.jgit.lib.Repository;
 import org.eclipse.jgit.lib.RepositoryCache;
@@ -97,9 +97,10 @@ class GitRemote {
      * Fetches what the allowed refs now reach into {@code mirror}, whose refs it then extends; they are named by what they
      * point at, so that no name of a stranger becomes a file's name and a force-push takes nothing away.
      *
+     * @param progress can break it off
      * @return the refs in whose place the mirror now has everything they reach
      */
-    RefTable fetch(Repository mirror, MirrorRefs refs) throws GitException {
+    RefTable fetch(Repository mirror, MirrorRefs refs, ProgressMonitor progress) throws GitException {
         GuardedConnections http = GuardedConnections.unbounded(url, tls);
         return converse(http, () -> Transport.open(mirror, url.uri()), connection -> {
             RefTable table = table(connection);
@@ -112,7 +113,7 @@ class GitRemote {
                 }
             }
             if (!wanted.isEmpty()) {
-                connection.fetch(NullProgressMonitor.INSTANCE, wanted.values(), Set.of());
+                connection.fetch(progress, wanted.values(), Set.of());
             }
             for (ObjectId id : wanted.keySet()) {
                 if (!mirror.getObjectDatabase().has(id)) {

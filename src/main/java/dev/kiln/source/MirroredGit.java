@@ -225,10 +225,14 @@ final class MirroredGit {
     }
 
     private void requireSpace() throws GitException, IOException {
-        Optional<String> shortage = space.shortage();
+        Optional<String> shortage = mirrors.makeRoom(space, mirror);
         if (shortage.isPresent()) {
-            throw GitException.unavailable("git is not fetched from: " + shortage.get());
+            throw noSpace(shortage.get());
         }
+    }
+
+    private static GitException noSpace(String shortage) {
+        return GitException.unavailable("git is not fetched from: " + shortage);
     }
 
     private void requireAcceptable(RefObserver.Known known) throws GitException {
@@ -245,9 +249,10 @@ final class MirroredGit {
         boolean isNew = !mirror.exists();
         Instant at = clock.instant();
         boolean done = false;
+        SpaceWatch watch = new SpaceWatch(() -> mirrors.makeRoom(space, mirror), System::nanoTime);
         try {
             mirror.create();
-            RefTable table = observer.learn(use(repository -> remote.fetch(repository, refs)), at);
+            RefTable table = observer.learn(use(repository -> remote.fetch(repository, refs, watch)), at);
             RefObserver.Known now = new RefObserver.Known(table, at);
             complete = Optional.of(now);
             remember(now);
@@ -261,12 +266,14 @@ final class MirroredGit {
             done = true;
             return now;
         } catch (GitException e) {
-            if (e.isRefused()) {
-                refusal = Optional.of(new Refusal(known.table(), e.getMessage()));
-            } else if (!e.isRepositoryUnknown()) {
-                observer.fail(e.getMessage());
+            // JGit says no more than that it was broken off, or nothing
+            GitException failure = watch.shortage().map(MirroredGit::noSpace).orElse(e);
+            if (failure.isRefused()) {
+                refusal = Optional.of(new Refusal(known.table(), failure.getMessage()));
+            } else if (!failure.isRepositoryUnknown()) {
+                observer.fail(failure.getMessage());
             }
-            throw e;
+            throw failure;
         } finally {
             if (isNew && !done) {
                 mirror.delete();

@@ -2,6 +2,7 @@ package dev.kiln.source;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
+import dev.kiln.blob.FreeSpace;
 import dev.kiln.oci.Digest;
 import dev.kiln.oci.RepositoryName;
 import java.io.IOException;
@@ -11,7 +12,9 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.Deque;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -59,20 +62,55 @@ final class Mirrors {
 
     /** Deletes those used least recently, beyond the limit and unless in use; never {@code kept}. */
     synchronized void trim(Mirror kept) throws IOException {
+        List<Mirror> oldest = oldestFirst();
+        for (Mirror mirror : oldest.subList(0, Math.max(0, oldest.size() - limit))) {
+            delete(mirror, kept);
+        }
+    }
+
+    /**
+     * Where {@code space} is short, deletes those used least recently, unless in use, until it is not; never {@code kept}.
+     *
+     * @return the shortage that is left when no other can go
+     */
+    Optional<String> makeRoom(FreeSpace space, Mirror kept) throws IOException {
+        Optional<String> shortage = space.shortage();
+        return shortage.isEmpty() ? shortage : deleteWhileShort(space, kept);
+    }
+
+    private synchronized Optional<String> deleteWhileShort(FreeSpace space, Mirror kept) throws IOException {
+        // another fetch may have made room meanwhile
+        Optional<String> shortage = space.shortage();
+        Iterator<Mirror> oldest = oldestFirst().iterator();
+        while (shortage.isPresent() && oldest.hasNext()) {
+            if (delete(oldest.next(), kept)) {
+                shortage = space.shortage();
+            }
+        }
+        return shortage;
+    }
+
+    private List<Mirror> oldestFirst() throws IOException {
+        if (!Files.exists(directory)) {
+            return List.of();
+        }
         List<Path> folders;
         try (Stream<Path> all = Files.list(directory)) {
             folders = all.filter(Files::isDirectory).toList();
         }
-        List<Mirror> oldest = folders.stream()
+        return folders.stream()
                 .map(folder ->
                         byFolder.get(folder.getFileName().toString(), unused -> new Mirror(folder, largestObject)))
                 .sorted(Comparator.comparing(Mirror::lastUsed))
                 .toList();
-        for (Mirror mirror : oldest.subList(0, Math.max(0, oldest.size() - limit))) {
-            if (!mirror.equals(kept) && mirror.deleteIfIdle()) {
-                open.remove(mirror);
-            }
+    }
+
+    private boolean delete(Mirror mirror, Mirror kept) throws IOException {
+        if (mirror.equals(kept) || !mirror.deleteIfIdle()) {
+            return false;
         }
+        open.remove(mirror);
+        return true;
     }
 
     /** Lets go of all files. */

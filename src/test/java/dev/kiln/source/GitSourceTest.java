@@ -16,6 +16,7 @@ import dev.kiln.oci.Revision;
 import dev.kiln.oci.Tag;
 import dev.kiln.source.SourceException.Fault;
 import dev.kiln.testing.GitHttp;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -31,6 +32,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.eclipse.jgit.lib.Constants;
 import org.eclipse.jgit.lib.FileMode;
 import org.eclipse.jgit.lib.ObjectId;
@@ -550,6 +552,60 @@ class GitSourceTest {
         }
 
         assertThat(found(fixture.source(origin), first.name()).revision()).isEqualTo(revision(first));
+    }
+
+    @Test
+    void aFetchThatWouldFillTheDiskIsBrokenOffAndLeavesNothing() throws Exception {
+        GitSource source = fixture.source(origin);
+        fixture.duringFetch = () -> fixture.free.set(99);
+
+        assertThat(unavailable(source, first.name()))
+                .isEqualTo("git is not fetched from: the disk is below limit: free some space");
+        assertThat(fixture.files()).isEmpty();
+
+        fixture.duringFetch = () -> {};
+        fixture.free.set(100);
+        fixture.clock.pass(Duration.ofSeconds(11));
+        assertThat(found(source, first.name()).revision()).isEqualTo(revision(first));
+        List<Path> before = fixture.files();
+
+        ObjectId third = origin.commit("third", second);
+        ObjectId fourth = origin.commit("fourth", third);
+        origin.ref("refs/heads/main", fourth);
+        fixture.clock.pass(Duration.ofSeconds(11));
+        fixture.duringFetch = () -> fixture.free.set(99);
+        assertThat(unavailable(source, third.name())).contains("the disk is below limit");
+        assertThat(fixture.files())
+                .hasSameSizeAs(before)
+                .noneMatch(file -> file.toString().contains("incoming_"));
+    }
+
+    @Test
+    void aMirrorThatNobodyUsesMakesRoomBeforeAFetchIsRefused() throws Exception {
+        Path idle = mirrorOfAnother();
+        fixture.measure = () -> Files.exists(idle) ? 99 : 100;
+
+        assertThat(found(fixture.source(origin), first.name()).revision()).isEqualTo(revision(first));
+        assertThat(idle).doesNotExist();
+    }
+
+    @Test
+    void aMirrorThatNobodyUsesMakesRoomBeforeAFetchIsBrokenOff() throws Exception {
+        Path idle = mirrorOfAnother();
+        fixture.duringFetch = () -> fixture.measure = () -> Files.exists(idle) ? 99 : 100;
+
+        assertThat(found(fixture.source(origin), first.name()).revision()).isEqualTo(revision(first));
+        assertThat(idle).doesNotExist();
+    }
+
+    private Path mirrorOfAnother() throws IOException {
+        Origin another = Origin.create(folder.resolve("another.git"));
+        ObjectId old = another.commit("old");
+        another.ref("refs/heads/main", another.commit("new", old));
+        found(fixture.source(another), old.name());
+        try (Stream<Path> mirrors = Files.list(fixture.mirrors)) {
+            return mirrors.findFirst().orElseThrow();
+        }
     }
 
     @Test

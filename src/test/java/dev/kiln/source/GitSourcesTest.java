@@ -6,6 +6,7 @@ import static dev.kiln.source.SourceFixture.revision;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.kiln.blob.FreeSpace;
 import dev.kiln.config.KilnConfig;
 import dev.kiln.config.NamePattern;
 import dev.kiln.config.RepositoryConfig;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -129,6 +131,33 @@ class GitSourcesTest {
         }
         trim(mirrors, newest);
         assertThat(oldest.exists()).isFalse();
+    }
+
+    @Test
+    void mirrorsUsedLeastRecentlyMakeRoomUnlessInUse() throws Exception {
+        Path all = folder.resolve("mirrors");
+        Mirrors mirrors = new Mirrors(all, 10, Long.MAX_VALUE);
+        GitUrl url = GitUrl.parse(folder + "/app.git");
+        List<Mirror> made = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            Mirror mirror = mirrors.of(new RepositoryName("team/app" + i), url);
+            mirror.create();
+            mirror.touch(Instant.ofEpochSecond(1000 + i));
+            made.add(mirror);
+        }
+        FreeSpace twoAreEnough = new FreeSpace("the disk", "limit", 3, () -> {
+            try (Stream<Path> left = Files.list(all)) {
+                return 5 - left.count() + 1;
+            }
+        });
+
+        Optional<String> shortage = made.get(0).use(repository -> mirrors.makeRoom(twoAreEnough, made.get(1)));
+
+        assertThat(shortage).isEmpty();
+        assertThat(made).extracting(Mirror::exists).containsExactly(true, true, false, false, true);
+        FreeSpace hopeless = new FreeSpace("the disk", "limit", 1, () -> 0);
+        assertThat(mirrors.makeRoom(hopeless, made.get(1))).contains("the disk is below limit: free some space");
+        assertThat(made).extracting(Mirror::exists).containsExactly(false, true, false, false, false);
     }
 
     private static void trim(Mirrors mirrors, Mirror kept) {

@@ -32,6 +32,7 @@ import java.util.stream.Stream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.eclipse.jgit.lib.ObjectId;
+import org.eclipse.jgit.lib.ProgressMonitor;
 import org.eclipse.jgit.lib.Repository;
 
 /** A git source as a node has one, with its clock, its folder and its store in the test's hands. */
@@ -41,11 +42,15 @@ final class SourceFixture implements AutoCloseable {
     static final FreeSpace PLENTY = new FreeSpace("the disk", "limit", 0, () -> Long.MAX_VALUE);
 
     final AtomicLong free = new AtomicLong(Long.MAX_VALUE);
-    private final FreeSpace space = new FreeSpace("the disk", "limit", 100, free::get);
+    FreeSpace.Measure measure = free::get;
+    private final FreeSpace space = new FreeSpace("the disk", "limit", 100, () -> measure.free());
     final SettableClock clock = new SettableClock();
     final MemoryBlobStore store = new MemoryBlobStore();
     final AtomicInteger lookUps = new AtomicInteger();
     final AtomicInteger fetches = new AtomicInteger();
+    /** What happens when a fetch has begun. */
+    Runnable duringFetch = () -> {};
+
     /** Of those made from now on. */
     long largestObject = Long.MAX_VALUE;
 
@@ -94,9 +99,10 @@ final class SourceFixture implements AutoCloseable {
             }
 
             @Override
-            RefTable fetch(Repository mirror, MirrorRefs refs) throws GitException {
+            RefTable fetch(Repository mirror, MirrorRefs refs, ProgressMonitor progress) throws GitException {
                 fetches.incrementAndGet();
-                return super.fetch(mirror, refs);
+                duringFetch.run();
+                return super.fetch(mirror, refs, progress);
             }
         };
         Mirrors all = new Mirrors(mirrors, 10, largestObject);
