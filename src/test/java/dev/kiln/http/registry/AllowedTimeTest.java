@@ -174,7 +174,7 @@ class AllowedTimeTest {
         }
 
         @Override
-        public CompletionStage<List<Tag>> tags(RepositoryName repository) {
+        public CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit) {
             throw new UnsupportedOperationException();
         }
     }
