@@ -14,28 +14,25 @@ import dev.kiln.config.RepositoryConfig;
 import dev.kiln.http.wire.Call;
 import dev.kiln.http.wire.Forwarding;
 import dev.kiln.image.Images;
-import dev.kiln.image.IndexHistory;
-import dev.kiln.image.Pull;
 import dev.kiln.image.PullAnswer;
 import dev.kiln.image.PushedImages;
 import dev.kiln.oci.Digest;
-import dev.kiln.oci.Platform;
 import dev.kiln.oci.RepositoryName;
 import dev.kiln.oci.Tag;
 import dev.kiln.repository.RepositoryCommand.Referrers;
 import dev.kiln.testing.ActorSystemExtension;
 import dev.kiln.testing.MemoryBlobStore;
 import dev.kiln.testing.PullBench;
+import dev.kiln.testing.Unasked;
 import dev.kiln.testing.UnaskedRepositories;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
-import scala.Function1;
 
 /** Where a request may wait for what another node has written, the listener lets it take as long. */
 class AllowedTimeTest {
@@ -50,10 +47,16 @@ class AllowedTimeTest {
             ActorSystemExtension.with(ConfigFactory.parseString("akka.actor.provider = local")
                     .withFallback(ConfigFactory.parseResources("kiln-akka.conf")));
 
-    private final Allowed allowed = new Allowed();
-    private final Held images = new Held();
-    private final SettlingContent content =
-            SettlingContent.ofOneNode(new ContentStore(new MemoryBlobStore(), new NoLinks()), task -> {});
+    /** What the listener has been told. */
+    private Duration allowed = Duration.ZERO;
+
+    private final CompletableFuture<Optional<PullAnswer.Served>> manifest = new CompletableFuture<>();
+    private final Images images = Unasked.but(
+            Images.class, Map.of("pull", pull -> new CompletableFuture<>(), "manifest", digest -> manifest));
+    private final SettlingContent content = SettlingContent.ofOneNode(
+            new ContentStore(
+                    new MemoryBlobStore(), Unasked.but(Links.class, Map.of("find", digest -> Optional.empty()))),
+            task -> {});
     private final Pushing pushing = new Pushing(
             new Owners(),
             null,
@@ -71,12 +74,16 @@ class AllowedTimeTest {
             () -> "");
 
     private Call call(HttpRequest request) {
-        return Call.of(request.addHeader(TimeoutAccess.create(allowed)), new CompletableFuture<>());
+        var listener = Unasked.but(akka.http.scaladsl.TimeoutAccess.class, Map.of("updateTimeout", timeout -> {
+            allowed = Duration.ofMillis(((scala.concurrent.duration.Duration) timeout[0]).toMillis());
+            return null;
+        }));
+        return Call.of(request.addHeader(TimeoutAccess.create(listener)), new CompletableFuture<>());
     }
 
     private void assertAllowed(CompletionStage<?> answer, Duration atLeast) {
         assertThat(answer.toCompletableFuture()).isNotDone();
-        assertThat(allowed.time).isGreaterThanOrEqualTo(atLeast);
+        assertThat(allowed).isGreaterThanOrEqualTo(atLeast);
     }
 
     @Test
@@ -88,11 +95,11 @@ class AllowedTimeTest {
 
     @Test
     void aManifestThatIsThereNeedsNoTime() {
-        images.manifest.complete(Optional.empty());
+        manifest.complete(Optional.empty());
 
         assertThat(manifests.byDigest(call(HttpRequest.GET("/")), APP, DIGEST, false))
                 .isDone();
-        assertThat(allowed.time).isZero();
+        assertThat(allowed).isZero();
     }
 
     /** What its last hop waited for may have been built by another node a moment ago. */
@@ -135,87 +142,6 @@ class AllowedTimeTest {
         public CompletionStage<Referrers> referrers(
                 RepositoryName repository, Digest subject, Optional<String> artifactType, Optional<Digest> after) {
             return new CompletableFuture<>();
-        }
-    }
-
-    private static final class NoLinks implements Links {
-        @Override
-        public void publish(RepositoryName repository, Digest digest, Link link) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public Optional<Link> find(RepositoryName repository, Digest digest) {
-            return Optional.empty();
-        }
-    }
-
-    private static final class Held implements Images {
-        final CompletableFuture<Optional<PullAnswer.Served>> manifest = new CompletableFuture<>();
-
-        @Override
-        public CompletionStage<PullAnswer> pull(Pull pull) {
-            return new CompletableFuture<>();
-        }
-
-        @Override
-        public CompletionStage<String> pointers(RepositoryName repository, Tag tag) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<IndexHistory> indexes(RepositoryName repository, Tag tag, Optional<Platform> platform) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<Optional<PullAnswer.Served>> manifest(RepositoryName repository, Digest digest) {
-            return manifest;
-        }
-
-        @Override
-        public CompletionStage<List<Tag>> tags(RepositoryName repository, String after, int limit) {
-            throw new UnsupportedOperationException();
-        }
-    }
-
-    /** What the listener has been told. */
-    private static final class Allowed implements akka.http.scaladsl.TimeoutAccess {
-        Duration time = Duration.ZERO;
-
-        @Override
-        public scala.concurrent.duration.Duration timeout() {
-            return scala.concurrent.duration.Duration.create(time.toMillis(), TimeUnit.MILLISECONDS);
-        }
-
-        @Override
-        public void updateTimeout(scala.concurrent.duration.Duration timeout) {
-            time = Duration.ofMillis(timeout.toMillis());
-        }
-
-        @Override
-        public void updateHandler(
-                Function1<akka.http.scaladsl.model.HttpRequest, akka.http.scaladsl.model.HttpResponse> handler) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void updateHandler(akka.japi.Function<HttpRequest, akka.http.javadsl.model.HttpResponse> handler) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void update(
-                scala.concurrent.duration.Duration timeout,
-                Function1<akka.http.scaladsl.model.HttpRequest, akka.http.scaladsl.model.HttpResponse> handler) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void update(
-                scala.concurrent.duration.Duration timeout,
-                akka.japi.Function<HttpRequest, akka.http.javadsl.model.HttpResponse> handler) {
-            throw new UnsupportedOperationException();
         }
     }
 }

@@ -287,29 +287,33 @@ class UploadRoutesTest {
             return cancelled;
         }
 
+        private static AssertionError unasked() {
+            return new AssertionError("uploads must not ask this");
+        }
+
         @Override
         public Optional<Links.Link> use(RepositoryName repository, Digest digest) {
-            throw new UnsupportedOperationException();
+            throw unasked();
         }
 
         @Override
         public Optional<Links.Link> useAsBlob(RepositoryName repository, Digest digest) {
-            throw new UnsupportedOperationException();
+            throw unasked();
         }
 
         @Override
         public void publishManifest(RepositoryName repository, Descriptor manifest, byte[] bytes) {
-            throw new UnsupportedOperationException();
+            throw unasked();
         }
 
         @Override
         public Optional<Long> mount(RepositoryName from, RepositoryName to, Digest digest) {
-            throw new UnsupportedOperationException();
+            throw unasked();
         }
 
         @Override
         public Optional<Long> mountFromAny(RepositoryName to, Digest digest) {
-            throw new UnsupportedOperationException();
+            throw unasked();
         }
 
         @Override
@@ -319,7 +323,7 @@ class UploadRoutesTest {
                 Set<Links.Kind> kinds,
                 Optional<Instant> untouchedSince,
                 Decision decision) {
-            throw new UnsupportedOperationException();
+            throw unasked();
         }
     }
 }
